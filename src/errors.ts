@@ -1,0 +1,29 @@
+/** What kind of thing went wrong; decides the exit code and the words of the report. */
+export type ErrorCode = 'config' | 'tool' | 'integrity' | 'evidence' | 'service'
+
+export interface GateErrorDetails {
+  /** Stable kebab-case name of this exact failure, such as `blob-digest-mismatch`; public, tested. */
+  readonly reason: string
+  /** What failed, on what, and what to do next. Never a secret. */
+  readonly message: string
+  readonly cause?: unknown
+}
+
+/** The only error that a stage throws on purpose. Everything else is a defect and ends as incomplete. */
+export class GateError extends Error {
+  override readonly name = 'GateError'
+  readonly code: ErrorCode
+  readonly reason: string
+
+  constructor(code: ErrorCode, details: GateErrorDetails) {
+    super(details.message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    this.reason = details.reason
+  }
+}
+
+/** One line for any thrown value; refuses nothing, so that a report can always be written. */
+export function describeError(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message === '' ? thrown.name : thrown.message
+  return typeof thrown === 'string' ? thrown : 'an unknown value was thrown'
+}

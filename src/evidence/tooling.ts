@@ -1,0 +1,43 @@
+import type { Digest } from './digest.js'
+
+export type ToolName = 'trivy' | 'syft' | 'cosign' | 'crane'
+export type ToolSource = 'release' | 'mirror' | 'dir' | 'path' | 'source'
+
+/** One program that this run used, as it was proved before its start. */
+export interface ToolFacts {
+  readonly name: ToolName
+  readonly version: string
+  readonly source: ToolSource
+  /** SHA-256 of the program, hex. */
+  readonly sha256: string
+  /** True when that hash is pinned in our catalog (release) or in toolchain/hashes.json (source). */
+  readonly verified: boolean
+}
+
+/** Which rung of the confinement ladder held for the scanners. */
+export type Isolation = 'other-user' | 'user-namespace' | 'bubblewrap' | 'none'
+
+/** The vulnerability database that was used. Times are RFC 3339, size in bytes. */
+export interface DatabaseFacts {
+  /** SHA-256 of trivy.db, hex. */
+  readonly sha256: string
+  readonly size: number
+  readonly updatedAt: string
+  readonly nextUpdate?: string
+  /** Where it came from: `folder`, or the OCI reference with digest. Never a path of the machine. */
+  readonly origin: string
+  readonly manifest?: Digest
+}
+
+/** Outcome of the canary: known-vulnerable packages that the scanner must find in this very run. */
+export interface CanaryFacts {
+  /** Each expected advisory and whether it was found with the expected severity. */
+  readonly expected: readonly { readonly id: string; readonly purl: string; readonly severity: string; readonly found: boolean }[]
+}
+
+/** Known exploited vulnerabilities: a dated snapshot. `entries`: CVE id -> date added (YYYY-MM-DD). */
+export interface KevFeed {
+  readonly version: string
+  readonly date: string
+  readonly entries: Readonly<Record<string, string>>
+}
