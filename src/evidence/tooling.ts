@@ -32,7 +32,12 @@ export interface DatabaseFacts {
 /** Outcome of the canary: known-vulnerable packages that the scanner must find in this very run. */
 export interface CanaryFacts {
   /** Each expected advisory and whether it was found with the expected severity. */
-  readonly expected: readonly { readonly id: string; readonly purl: string; readonly severity: string; readonly found: boolean }[]
+  readonly expected: readonly {
+    readonly id: string
+    readonly purl: string
+    readonly severity: string
+    readonly found: boolean
+  }[]
 }
 
 /** Known exploited vulnerabilities: a dated snapshot. `entries`: CVE id -> date added (YYYY-MM-DD). */

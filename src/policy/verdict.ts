@@ -31,7 +31,12 @@ export interface Violation {
 /** A violation that a policy exception permits; it stays in every report. */
 export interface Suppressed {
   readonly violation: Violation
-  readonly exception: { readonly id: string; readonly owner: string; readonly reason: string; readonly expires: string }
+  readonly exception: {
+    readonly id: string
+    readonly owner: string
+    readonly reason: string
+    readonly expires: string
+  }
 }
 
 /** Something a rule saw and did not count, and why: no fix yet, within grace, below the threshold. */
