@@ -8,7 +8,7 @@ import { BuildError, readJson, requireDisk, say } from './build/files.mjs'
 import { askGo, emptyGoCaches, goEnvironment, goFolders } from './build/go.mjs'
 import { withLock } from './build/lock.mjs'
 import { planBuilds } from './build/plan.mjs'
-import { build, cached } from './build/store.mjs'
+import { build, cached, sweep } from './build/store.mjs'
 import { cacheRoot } from './cache-root.mjs'
 
 const USAGE = `usage: node toolchain/build.mjs [NAME...] [--json] [--out FILE] [--write-hashes] [--keep-go-cache]
@@ -30,7 +30,14 @@ async function main() {
   const go = await askGo(readJson(join(toolchain, 'tools.json')).go, root)
   const hashes = readJson(join(toolchain, 'hashes.json'))
   const plans = planBuilds({ toolchain, root, names: positionals, go })
-  const { result, failed } = await buildAll({ plans, root, go, hashes, out: values.out, keep: values['keep-go-cache'] })
+  const { result, failed } = await buildAll({
+    plans,
+    root,
+    go,
+    hashes,
+    out: values.out,
+    keep: values['keep-go-cache'],
+  })
   if (values['write-hashes']) writeHashes({ toolchain, hashes, go, plans, result })
   if (values.json) console.log(JSON.stringify(result, null, 2))
   else for (const [name, { path }] of Object.entries(result)) console.log(`${name} ${path}`)
@@ -42,16 +49,18 @@ async function buildAll({ plans, root, go, hashes, out, keep }) {
   const context = { root, go, hashes, state, out }
   const missing = []
   for (const plan of plans) if (!(await useCached(plan, context))) missing.push(plan)
-  if (missing.length > 0) await withLock(join(root, 'toolchain', 'build.lock'), () => buildMissing(missing, context, keep))
+  if (missing.length > 0)
+    await withLock(join(root, 'toolchain', 'build.lock'), () => buildMissing(missing, context, keep))
   if (state.built > 0) for (const line of state.times) say(line)
   return state
 }
 
 async function buildMissing(missing, context, keep) {
   const { root, go, state } = context
+  sweep(root)
   for (const plan of missing) {
     if (await useCached(plan, context)) continue
-    await buildOne(plan, context).catch((error) => {
+    await buildOne(plan, context).catch(error => {
       if (!(error instanceof BuildError)) throw error
       say(error.message)
       state.failed.push(plan.name)
@@ -71,7 +80,9 @@ async function buildOne(plan, context) {
   const { root, go, state } = context
   const expected = expectedHash(plan, context)
   requireDisk(root, plan.tool.diskMiB ?? 1000, plan.name)
-  say(`building ${plan.name} ${plan.version} with ${go.version} for ${go.platform}; the big ones take minutes`)
+  say(
+    `building ${plan.name} ${plan.version} with ${go.version} for ${go.platform}; the big ones take minutes`,
+  )
   const started = Date.now()
   const used = isUsed(goFolders(root).GOCACHE)
   state.built += 1
@@ -81,14 +92,22 @@ async function buildOne(plan, context) {
     await emptyGoCaches(root, goEnvironment({ root, modules: go.modules }))
     sha256 = await build({ plan, root, go, expected })
   }
-  if (expected && sha256 !== expected) say(`WARNING: ${plan.name} has SHA-256 ${sha256}, hashes.json expects ${expected}`)
+  if (expected && sha256 !== expected)
+    say(`WARNING: ${plan.name} has SHA-256 ${sha256}, hashes.json expects ${expected}`)
   note(plan, sha256, `${((Date.now() - started) / 1000).toFixed(0)} s`, context)
 }
 
 function note(plan, sha256, time, context) {
   const { version, platform } = context.go
   const expected = expectedHash(plan, context)
-  context.state.result[plan.name] = { path: plan.path, sha256, version: plan.version, go: version, platform, expected }
+  context.state.result[plan.name] = {
+    path: plan.path,
+    sha256,
+    version: plan.version,
+    go: version,
+    platform,
+    expected,
+  }
   context.state.times.push(`${plan.name.padEnd(14)} ${plan.version.padEnd(22)} ${time.padStart(8)}`)
   if (context.out) writeFileSync(context.out, `${JSON.stringify(context.state.result, null, 2)}\n`)
 }
@@ -102,12 +121,20 @@ function isUsed(folder) {
 }
 
 function writeHashes({ toolchain, hashes, go, plans, result }) {
-  const pinned = plans.filter(({ name, tool }) => !tool.own && result[name]).map(({ name }) => [name, result[name].sha256])
-  const platforms = { ...hashes[go.version], [go.platform]: { ...hashes[go.version]?.[go.platform], ...Object.fromEntries(pinned) } }
-  writeFileSync(join(toolchain, 'hashes.json'), `${JSON.stringify({ ...hashes, [go.version]: platforms }, null, 2)}\n`)
+  const pinned = plans
+    .filter(({ name, tool }) => !tool.own && result[name])
+    .map(({ name }) => [name, result[name].sha256])
+  const platforms = {
+    ...hashes[go.version],
+    [go.platform]: { ...hashes[go.version]?.[go.platform], ...Object.fromEntries(pinned) },
+  }
+  writeFileSync(
+    join(toolchain, 'hashes.json'),
+    `${JSON.stringify({ ...hashes, [go.version]: platforms }, null, 2)}\n`,
+  )
 }
 
-main().catch((error) => {
+main().catch(error => {
   process.stderr.write(`toolchain: ${error instanceof BuildError ? error.message : error.stack}\n`)
   process.exitCode = 1
 })

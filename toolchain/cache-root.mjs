@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { BuildError } from './build/files.mjs'
 
 /**
  * The folder that everything fetched or built for development lives below: `$PORTCULLIS_CACHE`, else
@@ -15,6 +16,6 @@ export function cacheRoot(env = process.env) {
 }
 
 function absolute(name, value) {
-  if (!isAbsolute(value)) throw new Error(`${name} must be an absolute path, but is "${value}"`)
+  if (!isAbsolute(value)) throw new BuildError(`${name} must be an absolute path, but is "${value}"`)
   return value
 }

@@ -4,11 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { readJson } from './build/files.mjs'
+import { BuildError, readJson } from './build/files.mjs'
 import { withLock } from './build/lock.mjs'
 import { cacheRoot } from './cache-root.mjs'
 import { ensureNode, ensureZizmor } from './machine/packages.mjs'
-import { MachineError } from './machine/report.mjs'
 import { ensurePrograms } from './machine/system.mjs'
 
 const USAGE = `usage: node toolchain/machine.mjs [--only-node] [--json] [--out FILE]
@@ -43,6 +42,6 @@ async function ensureAll(root, onlyNode) {
 }
 
 main().catch(error => {
-  process.stderr.write(`machine: ${error instanceof MachineError ? error.message : error.stack}\n`)
+  process.stderr.write(`machine: ${error instanceof BuildError ? error.message : error.stack}\n`)
   process.exitCode = 1
 })

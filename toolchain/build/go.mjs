@@ -7,7 +7,16 @@ import { BuildError } from './files.mjs'
 const run = promisify(execFile)
 const ASKED = ['GOPROXY', 'GOSUMDB', 'GONOSUMDB', 'GONOPROXY', 'GOPRIVATE', 'GOINSECURE']
 const HANDED = [
-  ...['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy', 'ALL_PROXY', 'all_proxy'],
+  ...[
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+    'ALL_PROXY',
+    'all_proxy',
+  ],
   ...['SSL_CERT_FILE', 'SSL_CERT_DIR', 'GONOSUMCHECK'],
 ]
 
@@ -18,18 +27,24 @@ const HANDED = [
  */
 export async function askGo(least, cwd) {
   const env = { ...process.env, GOWORK: 'off', GOTOOLCHAIN: 'local', GOFLAGS: '' }
-  const answer = await run('go', ['env', '-json', 'GOVERSION', 'GOHOSTOS', 'GOHOSTARCH', ...ASKED], { env, cwd }).catch(
-    (error) => {
-      if (error.code === 'ENOENT') throw new BuildError(`Go is missing: install Go ${least} or newer and put it on PATH.`)
-      throw new BuildError(`"go env" failed: ${String(error.stderr || error.message).trim()}`)
-    },
-  )
+  const answer = await run('go', ['env', '-json', 'GOVERSION', 'GOHOSTOS', 'GOHOSTARCH', ...ASKED], {
+    env,
+    cwd,
+  }).catch(error => {
+    if (error.code === 'ENOENT')
+      throw new BuildError(`Go is missing: install Go ${least} or newer and put it on PATH.`)
+    throw new BuildError(`"go env" failed: ${String(error.stderr || error.message).trim()}`)
+  })
   const values = JSON.parse(answer.stdout)
   const version = String(values.GOVERSION ?? '')
   if (!isAtLeast(version, least)) {
-    throw new BuildError(`Go is too old: ${version || 'unknown version'} is on PATH, ${least} or newer is needed.`)
+    throw new BuildError(
+      `Go is too old: ${version || 'unknown version'} is on PATH, ${least} or newer is needed.`,
+    )
   }
-  const modules = Object.fromEntries(ASKED.map((name) => [name, values[name] ?? '']).filter(([, value]) => value !== ''))
+  const modules = Object.fromEntries(
+    ASKED.map(name => [name, values[name] ?? '']).filter(([, value]) => value !== ''),
+  )
   return { version, platform: `${values.GOHOSTOS}-${values.GOHOSTARCH}`, modules }
 }
 
@@ -50,15 +65,37 @@ function numbers(version) {
 /** The folders Go may write to, all below `root`; `home` is where they are deleted together. */
 export function goFolders(root) {
   const home = join(root, 'go')
-  return { home, GOCACHE: join(home, 'build'), GOMODCACHE: join(home, 'mod'), GOPATH: join(home, 'path'), GOTMPDIR: join(home, 'tmp') }
+  return {
+    home,
+    GOCACHE: join(home, 'build'),
+    GOMODCACHE: join(home, 'mod'),
+    GOPATH: join(home, 'path'),
+    GOTMPDIR: join(home, 'tmp'),
+  }
 }
 
 /** The whole environment of a build, as a literal list: nothing else of the machine's environment reaches Go. */
 export function goEnvironment({ root, modules, extra = {} }) {
   const { home: _, ...folders } = goFolders(root)
-  const handed = Object.fromEntries(HANDED.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])))
-  const own = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? root, ...handed, ...modules, ...folders }
-  return { ...own, GOENV: 'off', GOWORK: 'off', GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly', CGO_ENABLED: '0', ...extra }
+  const handed = Object.fromEntries(
+    HANDED.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])),
+  )
+  const own = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: process.env['HOME'] ?? root,
+    ...handed,
+    ...modules,
+    ...folders,
+  }
+  return {
+    ...own,
+    GOENV: 'off',
+    GOWORK: 'off',
+    GOTOOLCHAIN: 'local',
+    GOFLAGS: '-mod=readonly',
+    CGO_ENABLED: '0',
+    ...extra,
+  }
 }
 
 /** The arguments of `go build`; they are part of the cache key, the output path is not. */
@@ -69,7 +106,7 @@ export function buildFlags(tool) {
 /** Runs `go build` in `cwd`; what it prints goes to standard error. Refuses with the exit code when it fails. */
 export async function goBuild({ tool, name, cwd, out, env }) {
   mkdirSync(env.GOTMPDIR, { recursive: true })
-  await exec('go', ['build', ...buildFlags(tool), '-o', out, tool.package], { cwd, env }).catch((error) => {
+  await exec('go', ['build', ...buildFlags(tool), '-o', out, tool.package], { cwd, env }).catch(error => {
     throw new BuildError(`"go build" of ${name} failed (${error.message}); what it said is above.`)
   })
 }

@@ -1,4 +1,13 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
@@ -15,7 +24,12 @@ const SILENT_MS = 10 * 60_000
  */
 export async function withLock(path, work) {
   mkdirSync(dirname(path), { recursive: true })
-  const mine = JSON.stringify({ pid: process.pid, born: born(process.pid), host: hostname(), token: randomUUID() })
+  const mine = JSON.stringify({
+    pid: process.pid,
+    born: born(process.pid),
+    host: hostname(),
+    token: randomUUID(),
+  })
   await take(path, mine)
   const beat = setInterval(() => touch(path), BEAT_MS)
   const free = () => release(path, mine)

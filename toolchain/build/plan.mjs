@@ -9,7 +9,7 @@ import { BuildError, readJson, sha256 } from './files.mjs'
  */
 export function planBuilds({ toolchain, root, names, go }) {
   const { tools } = readJson(join(toolchain, 'tools.json'))
-  const unknown = names.filter((name) => !Object.hasOwn(tools, name))
+  const unknown = names.filter(name => !Object.hasOwn(tools, name))
   if (unknown.length > 0) {
     throw new BuildError(`unknown: ${unknown.join(', ')}; known are ${Object.keys(tools).join(', ')}`)
   }
@@ -22,12 +22,23 @@ function planOne({ name, tool, dir, root, go }) {
   if (!tool.own) requirePin(name, tool, readFileSync(join(dir, 'go.mod'), 'utf8'))
   const key = keyOf({ name, tool, dir, go })
   const folder = join(root, 'toolchain', `${name}-${key.slice(0, 16)}`)
-  return { name, tool, dir, key, folder, path: join(folder, name), version: tool.version ?? `source-${key.slice(0, 12)}` }
+  return {
+    name,
+    tool,
+    dir,
+    key,
+    folder,
+    path: join(folder, name),
+    version: tool.version ?? `source-${key.slice(0, 12)}`,
+  }
 }
 
 /** The cache key: hex SHA-256 over everything that decides the bytes of the program. */
 export function keyOf({ name, tool, dir, go }) {
-  const files = (tool.own ? sources(dir) : ['go.mod', 'go.sum']).map((file) => [file, sha256(readFileSync(join(dir, file)))])
+  const files = (tool.own ? sources(dir) : ['go.mod', 'go.sum']).map(file => [
+    file,
+    sha256(readFileSync(join(dir, file))),
+  ])
   const env = Object.entries(tool.env ?? {}).sort()
   return sha256(JSON.stringify([name, tool.package, files, buildFlags(tool), env, go.version, go.platform]))
 }
@@ -35,12 +46,19 @@ export function keyOf({ name, tool, dir, go }) {
 /** Every file below `dir` that a build can see: all but Go's own test files and hidden files. */
 function sources(dir) {
   const entries = readdirSync(dir, { recursive: true, withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => relative(dir, join(entry.parentPath ?? entry.path, entry.name)))
-  return files.filter((file) => !file.endsWith('_test.go') && !file.split(sep).some((part) => part.startsWith('.'))).sort()
+  const files = entries
+    .filter(entry => entry.isFile())
+    .map(entry => relative(dir, join(entry.parentPath ?? entry.path, entry.name)))
+  return files
+    .filter(file => !file.endsWith('_test.go') && !file.split(sep).some(part => part.startsWith('.')))
+    .sort()
 }
 
 function requirePin(name, tool, text) {
-  const lines = text.split('\n').map((line) => line.replace(/^require\s+/, '').trim())
-  if (lines.some((line) => line.split(/\s+/).slice(0, 2).join(' ') === `${tool.module} v${tool.version}`)) return
-  throw new BuildError(`${name}: tools.json pins ${tool.module} v${tool.version}, its go.mod does not require that version`)
+  const lines = text.split('\n').map(line => line.replace(/^require\s+/, '').trim())
+  if (lines.some(line => line.split(/\s+/).slice(0, 2).join(' ') === `${tool.module} v${tool.version}`))
+    return
+  throw new BuildError(
+    `${name}: tools.json pins ${tool.module} v${tool.version}, its go.mod does not require that version`,
+  )
 }

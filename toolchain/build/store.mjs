@@ -1,11 +1,22 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { BuildError, readJson, say, sha256File } from './files.mjs'
 import { goBuild, goEnvironment } from './go.mjs'
 
 const run = promisify(execFile)
+const TEMP = '.build-'
 
 /**
  * The SHA-256 of a program that is already built, or undefined when there is none that may be used. The file is
@@ -14,7 +25,7 @@ const run = promisify(execFile)
  */
 export async function cached(plan, expected) {
   if (!existsSync(plan.folder)) return undefined
-  const wrong = await whatIsWrong(plan, expected).catch((error) => error.message)
+  const wrong = await whatIsWrong(plan, expected).catch(error => error.message)
   if (wrong === undefined) return readJson(recordPath(plan)).sha256
   say(`WARNING: the cached ${plan.name} is not what was built: ${wrong}. It is built again: ${plan.folder}`)
   return undefined
@@ -25,9 +36,11 @@ async function whatIsWrong(plan, expected) {
   const noted = readJson(recordPath(plan))
   if (noted.key !== plan.key) return 'its record is that of another build'
   const found = await sha256File(plan.path)
-  if (noted.sha256 !== found) return `its SHA-256 is ${found}, ${noted.sha256} was written down when it was built`
+  if (noted.sha256 !== found)
+    return `its SHA-256 is ${found}, ${noted.sha256} was written down when it was built`
   // A build that did not reproduce is noted as such, and not repeated in each run.
-  if (expected && found !== expected && noted.expected !== expected) return `its SHA-256 is ${found}, hashes.json says ${expected}`
+  if (expected && found !== expected && noted.expected !== expected)
+    return `its SHA-256 is ${found}, hashes.json says ${expected}`
   return undefined
 }
 
@@ -37,7 +50,7 @@ async function whatIsWrong(plan, expected) {
  */
 export async function build({ plan, root, go, expected }) {
   mkdirSync(join(root, 'toolchain'), { recursive: true })
-  const temp = mkdtempSync(join(root, 'toolchain', '.build-'))
+  const temp = mkdtempSync(join(root, 'toolchain', TEMP))
   try {
     const out = join(temp, plan.name)
     const env = goEnvironment({ root, modules: go.modules, extra: plan.tool.env })
@@ -45,7 +58,10 @@ export async function build({ plan, root, go, expected }) {
     chmodSync(out, 0o755)
     await requireVersion(plan, out, temp)
     const sha256 = await sha256File(out)
-    writeFileSync(join(temp, `${plan.name}.json`), `${JSON.stringify({ sha256, key: plan.key, expected: expected ?? null })}\n`)
+    writeFileSync(
+      join(temp, `${plan.name}.json`),
+      `${JSON.stringify({ sha256, key: plan.key, expected: expected ?? null })}\n`,
+    )
     chmodSync(temp, 0o755)
     rmSync(plan.folder, { recursive: true, force: true })
     renameSync(temp, plan.folder)
@@ -61,7 +77,17 @@ async function requireVersion(plan, out, home) {
   const env = { PATH: '/usr/bin:/bin', HOME: home, TMPDIR: home }
   const { stdout, stderr } = await run(out, versionArgs, { env, cwd: home, timeout: 60_000 })
   if (`${stdout}\n${stderr}`.includes(version)) return
-  throw new BuildError(`${plan.name} was built but does not say ${version}: ${stdout.trim() || stderr.trim()}`)
+  throw new BuildError(
+    `${plan.name} was built but does not say ${version}: ${stdout.trim() || stderr.trim()}`,
+  )
+}
+
+/** Deletes what interrupted builds left behind; only the holder of the build lock may call this. */
+export function sweep(root) {
+  const folder = join(root, 'toolchain')
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith(TEMP)) rmSync(join(folder, name), { recursive: true, force: true })
+  }
 }
 
 function recordPath(plan) {

@@ -12,17 +12,29 @@ export async function ensureNode({ root, node }) {
   if (process.version === `v${node.version}`) return process.execPath
   const platform = `${process.platform}-${process.arch}`
   const pinned = node.platforms[platform]
-  if (!pinned) throw new MachineError(`Node ${node.version} is needed and not pinned for ${platform}: put it on PATH and run again with it.`)
+  if (!pinned)
+    throw new MachineError(
+      `Node ${node.version} is needed and not pinned for ${platform}: put it on PATH and run again with it.`,
+    )
   const folder = join(root, 'node', `${node.version}-${platform}`)
   const path = join(folder, 'node_modules', pinned.package, 'bin', 'node')
   if (existsSync(path) && (await sha256File(path)) === pinned.sha256) return path
   say(`unpacking Node ${node.version} from ${pinned.package}`)
   fill(folder, temp => {
-    const flags = ['--prefix', temp, '--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund']
+    const flags = [
+      '--prefix',
+      temp,
+      '--no-save',
+      '--no-package-lock',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+    ]
     run('npm', ['install', ...flags, `${pinned.package}@${node.version}`], temp)
   })
   const found = await sha256File(path)
-  if (found !== pinned.sha256) throw new MachineError(`${path} has SHA-256 ${found}, machine.json pins ${pinned.sha256}`)
+  if (found !== pinned.sha256)
+    throw new MachineError(`${path} has SHA-256 ${found}, machine.json pins ${pinned.sha256}`)
   return path
 }
 
@@ -57,6 +69,8 @@ function run(file, args, cwd) {
   try {
     execFileSync(file, args, { cwd, stdio: ['ignore', 2, 2] })
   } catch (error) {
-    throw new MachineError(`"${file} ${args[0]} ${args[1]}" failed (${error.code ?? `exit code ${error.status}`})`)
+    throw new MachineError(
+      `"${file} ${args[0]} ${args[1]}" failed (${error.code ?? `exit code ${error.status}`})`,
+    )
   }
 }

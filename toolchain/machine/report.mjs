@@ -1,5 +1,7 @@
+import { BuildError } from '../build/files.mjs'
+
 /** An error whose message is all the reader needs. */
-export class MachineError extends Error {}
+export class MachineError extends BuildError {}
 
 /** Progress: standard error only. */
 export function say(line) {

@@ -18,7 +18,9 @@ export function ensurePrograms({ programs, pythonModules }) {
 function missingPackages({ programs, pythonModules }) {
   const absent = Object.values(programs).flatMap(({ paths, package: name }) => (find(paths) ? [] : [name]))
   const python = find(programs.python3.paths)
-  const modules = Object.entries(pythonModules).flatMap(([name, owner]) => (python && imports(python, name) ? [] : [owner]))
+  const modules = Object.entries(pythonModules).flatMap(([name, owner]) =>
+    python && imports(python, name) ? [] : [owner],
+  )
   return [...new Set([...absent, ...modules])]
 }
 
@@ -39,9 +41,12 @@ function imports(python, module) {
 
 function install(packages) {
   const list = packages.join(' ')
-  if (!isDebian()) throw new MachineError(`missing programs, by their Debian package: ${list}. Install them and run again.`)
+  if (!isDebian())
+    throw new MachineError(`missing programs, by their Debian package: ${list}. Install them and run again.`)
   if (process.getuid?.() !== 0) {
-    throw new MachineError(`missing Debian packages: ${list}. Run as root: apt-get install --no-install-recommends ${list}`)
+    throw new MachineError(
+      `missing Debian packages: ${list}. Run as root: apt-get install --no-install-recommends ${list}`,
+    )
   }
   say(`installing Debian packages as root: ${list}`)
   const options = { stdio: ['ignore', 2, 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
