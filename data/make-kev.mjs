@@ -5,7 +5,8 @@ const here = new URL('.', import.meta.url)
 const catalogue = JSON.parse(readFileSync(new URL('kev-2025-08-25.json', here), 'utf8'))
 const pairs = catalogue.vulnerabilities.map(({ cveID, dateAdded }) => [cveID, dateAdded])
 const entries = Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)))
-if (Object.keys(entries).length !== catalogue.count) throw new Error('the catalogue does not hold what it counts')
+if (Object.keys(entries).length !== catalogue.count)
+  throw new Error('the catalogue does not hold what it counts')
 const compact = {
   source: 'CISA Known Exploited Vulnerabilities catalogue (https://github.com/cisagov/kev-data)',
   version: catalogue.catalogVersion,

@@ -35,6 +35,7 @@ type vulnerability struct {
 	PublishedDate  string           `json:",omitempty"`
 	worst          int
 	fixes          []string
+	upload         bool // the date is only that of a distribution's upload
 }
 
 type content struct {
@@ -98,8 +99,7 @@ func addOnce(list []string, item string) []string {
 	return append(list, item)
 }
 
-// describe adds what a row knows of its vulnerability: the earliest date, and a severity only where a vector
-// gives one.
+// describe adds what a row knows of its vulnerability: its date, and a severity only where a vector gives one.
 func (c content) describe(r row, where ecosystem) error {
 	v := c.vulnerabilities[r.key()]
 	if v == nil {
@@ -107,9 +107,7 @@ func (c content) describe(r row, where ecosystem) error {
 		c.vulnerabilities[r.key()] = v
 	}
 	v.fixes = addOnce(v.fixes, fix(r))
-	if r.Published != "" && (v.PublishedDate == "" || r.Published < v.PublishedDate) {
-		v.PublishedDate = r.Published
-	}
+	v.date(r)
 	if r.CVSS == "" {
 		return nil
 	}
@@ -127,6 +125,18 @@ func (c content) describe(r row, where ecosystem) error {
 		v.Severity = severityNames[level]
 	}
 	return nil
+}
+
+// date keeps the earliest day of publication. The day of a Debian upload stands in for it only while no other row
+// knows better: an upload may be prepared before, or follow long after.
+func (v *vulnerability) date(r row) {
+	upload := strings.HasPrefix(r.Ecosystem, "debian")
+	if r.Published == "" || (v.PublishedDate != "" && upload && !v.upload) {
+		return
+	}
+	if v.PublishedDate == "" || r.Published < v.PublishedDate || (v.upload && !upload) {
+		v.PublishedDate, v.upload = r.Published, upload
+	}
 }
 
 // fix says where a row's vulnerability is and what mends it, in our own wording: package, fixed versions and, for

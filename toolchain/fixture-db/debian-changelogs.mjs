@@ -13,10 +13,12 @@ const wanted = new Set(args)
 const aside = /regression|follow-up|upstreamed|amend|wider mitigation|not affected|revert/i
 
 function entriesOf(text) {
-  return text.split(/^(?=\S+ \([^)]+\) [^;\n]+;)/m).flatMap((entry) => {
+  return text.split(/^(?=\S+ \([^)]+\) [^;\n]+;)/m).flatMap(entry => {
     const head = /^(\S+) \(([^)]+)\) ([^;]+);/.exec(entry)
     const date = /^ -- .*> {2}(.*)$/m.exec(entry)
-    return head && date ? [{ source: head[1], version: head[2], suite: head[3], date: new Date(date[1]), entry }] : []
+    return head && date
+      ? [{ source: head[1], version: head[2], suite: head[3], date: new Date(date[1]), entry }]
+      : []
   })
 }
 
@@ -31,7 +33,15 @@ function rowsOf(text) {
         if (!/deb12u\d+$/.test(version) || !suite.startsWith('bookworm') || aside.test(line)) continue
         const published = date.toISOString().replace('.000Z', 'Z')
         const from = `changelog of ${source} ${version} (${suite}), entry of ${published.slice(0, 10)}`
-        rows.push({ ecosystem: 'debian 12', package: source, id, aliases: [], fixed: version, published, sources: [from] })
+        rows.push({
+          ecosystem: 'debian 12',
+          package: source,
+          id,
+          aliases: [],
+          fixed: version,
+          published,
+          sources: [from],
+        })
       }
     }
   }
