@@ -1,0 +1,167 @@
+/** One input of the action, which is also one flag of the terminal. The only list of names there is. */
+export interface InputSpec {
+  readonly name: string
+  readonly description: string
+  readonly default?: string
+  /** Literal values that this version takes; others of the interface are refused by name. */
+  readonly values?: readonly string[]
+  /** Values of the interface that this version refuses as "not available yet". */
+  readonly later?: readonly string[]
+  /** False: the whole input is not available yet; giving it is a configuration error. */
+  readonly available: boolean
+}
+
+const SURFACE = { default: 'never', values: ['never'], later: ['auto', 'always'], available: true } as const
+
+function later(name: string, description: string): InputSpec {
+  return { name, description, available: false }
+}
+
+/** Inputs in the order of the README. */
+export const INPUTS: readonly InputSpec[] = [
+  { name: 'image', description: 'Name to release, without tag: registry/path.', available: true },
+  {
+    name: 'subject',
+    description: 'An image that exists already, as oci-layout:DIR. Empty: build the context.',
+    available: true,
+  },
+  { name: 'context', description: 'Build context, a folder.', default: '.', available: true },
+  {
+    name: 'file',
+    description: 'Dockerfile, relative to the context.',
+    default: 'Dockerfile',
+    available: true,
+  },
+  { name: 'target', description: 'Build stage to build.', available: true },
+  { name: 'build-args', description: 'Build arguments, one NAME=VALUE a line.', available: true },
+  later('build-contexts', 'Named build contexts.'),
+  later('secrets', 'Build secrets.'),
+  later('ssh', 'SSH agents for the build.'),
+  {
+    name: 'platforms',
+    description: 'One platform such as linux/amd64. Several: not available yet.',
+    available: true,
+  },
+  { name: 'labels', description: 'Image labels, one NAME=VALUE a line.', available: true },
+  later('annotations', 'Annotations of the manifest.'),
+  { name: 'network', description: 'Network mode of RUN steps: default, none or host.', available: true },
+  later('cache-from', 'Build caches to read.'),
+  later('cache-to', 'Build caches to write.'),
+  later('builder', 'Name of an existing builder.'),
+  {
+    name: 'engine',
+    description: 'Build engine: auto or docker.',
+    default: 'auto',
+    values: ['auto', 'docker'],
+    later: ['buildx', 'buildah'],
+    available: true,
+  },
+  {
+    name: 'no-cache',
+    description: 'Build without the cache of the engine.',
+    default: 'false',
+    available: true,
+  },
+  {
+    name: 'pull',
+    description: 'Always ask the registry for newer bases.',
+    default: 'false',
+    available: true,
+  },
+  {
+    name: 'policy',
+    description: 'Policy file. Default: .github/portcullis.yml or .yaml, else the profile recommended.',
+    available: true,
+  },
+  {
+    name: 'publish',
+    description: 'auto: on pushes to the default branch; never; always: publish or fail.',
+    default: 'auto',
+    values: ['auto', 'never', 'always'],
+    available: true,
+  },
+  {
+    name: 'tags',
+    description: 'Tags to set at the very end, separated by commas or lines.',
+    available: true,
+  },
+  later('overwrite', 'Tags that may be moved.'),
+  {
+    name: 'sign',
+    description: 'key: sign with a Cosign key; none: push by digest and do not tag.',
+    values: ['key', 'none'],
+    later: ['keyless', 'kms'],
+    available: true,
+  },
+  {
+    name: 'key',
+    description: 'Cosign private key: a file, or env://NAME. Its password is in COSIGN_PASSWORD.',
+    available: true,
+  },
+  later('signing-config', 'Signing configuration of an own Sigstore.'),
+  later('trusted-root', 'Trusted root of an own Sigstore.'),
+  {
+    name: 'registry',
+    description: 'embedded: a registry of this run on loopback. Default: the host of the image name.',
+    available: true,
+  },
+  { name: 'registry-username', description: 'User name at the registry.', available: true },
+  { name: 'registry-password', description: 'Password or token at the registry.', available: true },
+  {
+    name: 'tools',
+    description: 'Where the programs come from: auto, release, mirror:URL, dir:PATH, path or source.',
+    default: 'auto',
+    available: true,
+  },
+  {
+    name: 'database',
+    description: 'Vulnerability database: a folder, a .tar.gz file or URL, or an OCI reference.',
+    available: true,
+  },
+  later('kev', 'Another list of known exploited vulnerabilities.'),
+  {
+    name: 'output',
+    description: 'Folder for the record and the reports.',
+    default: 'portcullis-report',
+    available: true,
+  },
+  later('github-token', 'Token for comments, checks and uploads.'),
+  { name: 'comment', description: 'Comment on the pull request.', ...SURFACE },
+  { name: 'check', description: 'Check run on the head commit.', ...SURFACE },
+  { name: 'sarif', description: 'Upload to code scanning.', ...SURFACE },
+  { name: 'snapshot', description: 'Dependency snapshot.', ...SURFACE },
+  { name: 'attestations', description: 'Copy of the attestations at GitHub.', ...SURFACE },
+  { name: 'artifact', description: 'Upload of the report folder.', ...SURFACE },
+  { name: 'timeout', description: 'Minutes for the whole run.', default: '60', available: true },
+]
+
+/** Where the image comes from. */
+export type SubjectSource = { readonly kind: 'build' } | { readonly kind: 'oci-layout'; readonly dir: string }
+
+/** One validated request: what action inputs and terminal flags both become. Paths are as given. */
+export interface Request {
+  readonly image: string
+  readonly subject: SubjectSource
+  readonly context: string
+  readonly file: string
+  readonly target?: string
+  readonly buildArgs: readonly string[]
+  readonly platform?: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly network?: 'default' | 'none' | 'host'
+  readonly engine: 'auto' | 'docker'
+  readonly noCache: boolean
+  readonly pull: boolean
+  readonly policy?: string
+  readonly publish: 'auto' | 'never' | 'always'
+  readonly tags: readonly string[]
+  readonly sign?: 'key' | 'none'
+  readonly key?: string
+  readonly embeddedRegistry: boolean
+  readonly registryUsername?: string
+  readonly registryPassword?: string
+  readonly tools: string
+  readonly database?: string
+  readonly output: string
+  readonly timeoutMs: number
+}
