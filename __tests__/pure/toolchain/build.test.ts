@@ -81,7 +81,7 @@ describe('what is built', () => {
     const env = Object.fromEntries(
       readFileSync(join(box.bin, 'build.env'), 'utf8')
         .split('\n')
-        .map(line => [line.split('=')[0], line.slice(line.indexOf('=') + 1)]),
+        .map(line => [line.split('=')[0] ?? '', line.slice(line.indexOf('=') + 1)] as const),
     )
     expect(env).toMatchObject({
       GOENV: 'off',
