@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Isolation } from '../evidence/tooling.js'
+import { readableFor, writableFor } from './bound-paths.js'
+import type { OpenedFolder } from './bound-paths.js'
+import { candidateRungs, systemProgram } from './confinement.js'
+import type { BoundPath, Rung } from './confinement.js'
+import { SYSTEM_PATH } from './grants.js'
+import { startProcess } from './process.js'
+import type { Prepared, ProcessStart } from './process.js'
+
+/** What a confined process may reach beside the system; `folders` are its own HOME and TMPDIR. */
+export interface ReachablePaths {
+  readonly read?: readonly string[]
+  readonly write?: readonly string[]
+  readonly folders: readonly string[]
+}
+
+export interface Ladder {
+  readonly isolation: () => Promise<Isolation>
+  /** Turns a plain start into a confined one; a plain one stays when no rung holds (`isolation` says `none`). */
+  readonly confine: (start: ProcessStart, paths: ReachablePaths) => Promise<Prepared>
+}
+
+/** Bound into every confined world already. */
+const SYSTEM_FILE = /^\/(?:usr|bin|sbin|lib|lib32|lib64|libx32)\//u
+const PROBE_MS = 10_000
+
+/** The confinement ladder (docs/architecture.md, "Tools"): probed once, at the first question, by a real process. */
+export function createLadder({ workDir }: { readonly workDir: string }): Ladder {
+  let chosen: Promise<Rung | undefined> | undefined
+  const rung = (): Promise<Rung | undefined> => (chosen ??= chooseRung(workDir))
+  return {
+    isolation: async () => (await rung())?.isolation ?? 'none',
+    confine: async (start, paths) => {
+      const held = await rung()
+      if (held !== undefined) return await confineOn(held, start, { ...paths, workDir })
+      await Promise.all((paths.write ?? []).map(path => mkdir(path, { recursive: true })))
+      return { start, finish: async () => undefined }
+    },
+  }
+}
+
+async function chooseRung(workDir: string): Promise<Rung | undefined> {
+  const who = { platform: process.platform, uid: process.getuid?.() ?? -1 }
+  for (const rung of candidateRungs(who)) if (await holds(rung, workDir)) return rung
+  return undefined
+}
+
+async function confineOn(
+  rung: Rung,
+  start: ProcessStart,
+  paths: ReachablePaths & { readonly workDir: string },
+): Promise<Prepared> {
+  const write = [...new Set([...(paths.write ?? []), ...paths.folders])]
+  const opened = await Promise.all(write.map(path => writableFor(path, rung.otherUser)))
+  const read = [...new Set([start.file, ...(paths.read ?? []), start.cwd])].filter(
+    path => !write.includes(path),
+  )
+  const readable = await Promise.all(read.map(path => boundForReading(path, rung, paths.workDir)))
+  const root = await mkdtemp(join(paths.workDir, 'root-'))
+  const bound = [...readable, ...opened.map(folder => folder.bound)].sort((a, b) => a.to.length - b.to.length)
+  const { cwd, environment, file, args } = start
+  const wrapped = rung.wrap({ root, cwd, bound, environment, file, args })
+  return {
+    start: {
+      ...start,
+      ...wrapped,
+      cwd: '/',
+      environment: { PATH: SYSTEM_PATH },
+      signalGroup: signalFor(rung),
+    },
+    finish: () => takeBack(rung, opened, root),
+  }
+}
+
+async function boundForReading(path: string, rung: Rung, workDir: string): Promise<BoundPath> {
+  return rung.otherUser ? await readableFor(path, workDir) : { kind: 'read', from: path, to: path }
+}
+
+async function takeBack(rung: Rung, opened: readonly OpenedFolder[], root: string): Promise<void> {
+  if (rung.elevated !== undefined) {
+    const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`
+    const folders = opened.map(folder => folder.bound.from)
+    const chown = systemProgram('chown') ?? 'chown'
+    await quietly(rung.elevated, ['-n', '--', chown, '-R', '--no-dereference', owner, '--', ...folders])
+  }
+  await rm(root, { recursive: true, force: true })
+  for (const folder of opened) await folder.close()
+}
+
+function signalFor(rung: Rung): ProcessStart['signalGroup'] {
+  return (pid, signal) => {
+    try {
+      process.kill(-pid, signal)
+    } catch {
+      // gone, or not ours to signal: then sudo below
+    }
+    if (rung.elevated === undefined) return
+    const kill = systemProgram('kill') ?? 'kill'
+    void quietly(rung.elevated, ['-n', '--', kill, `-${signal.slice(3)}`, '--', `-${pid}`])
+  }
+}
+
+function quietly(file: string, args: readonly string[]): Promise<void> {
+  return new Promise(resolve => {
+    const child = spawn(file, [...args], { stdio: 'ignore', env: { PATH: SYSTEM_PATH }, cwd: '/' })
+    child.once('error', () => resolve())
+    child.once('close', () => resolve())
+  })
+}
+
+const PROBE_SCRIPT = `
+cat "$1/secret-note"
+if (: > "$1/planted") 2>/dev/null; then echo wrote-read-only; fi
+if ls "$4" >/dev/null 2>&1; then echo saw-outside; fi
+for interface in $(cut -d: -f1 -s /proc/net/dev); do echo "net $interface"; done
+if cat /proc/[0-9]*/environ 2>/dev/null | grep -q "$3"; then echo read-environment; fi
+echo done > "$2/answer"
+`
+
+/** Runs a small process on the rung beside a sentinel whose environment holds a marker; true when all was as promised. */
+async function holds(rung: Rung, workDir: string): Promise<boolean> {
+  const base = await mkdtemp(join(workDir, 'probe-'))
+  const [read, write, outside, home] = ['read', 'write', 'outside', 'home'].map(name => join(base, name))
+  if (read === undefined || write === undefined || outside === undefined || home === undefined) return false
+  const marker = randomBytes(16).toString('hex')
+  const note = randomBytes(16).toString('hex')
+  const sentinel = spawn('/bin/cat', [], {
+    env: { SENTINEL: marker },
+    stdio: ['pipe', 'ignore', 'ignore'],
+    cwd: '/',
+  })
+  sentinel.on('error', () => undefined)
+  try {
+    await Promise.all([read, write, outside, home].map(path => mkdir(path, { mode: 0o700 })))
+    await writeFile(join(read, 'secret-note'), `${note}\n`, { mode: 0o600 })
+    const prepared = await confineOn(
+      rung,
+      probeStart(write, ['-c', PROBE_SCRIPT, 'probe', read, write, marker, outside]),
+      {
+        ...{ read: [read], write: [write], folders: [home], workDir },
+      },
+    )
+    const result = await startProcess(prepared.start).done
+    await prepared.finish()
+    const answer = await readFile(join(write, 'answer'), 'utf8')
+    return answer === 'done\n' && result.stdout.split(/\s+/u).join(' ').trim() === `${note} net lo`
+  } catch {
+    return false
+  } finally {
+    sentinel.kill('SIGKILL')
+    await rm(base, { recursive: true, force: true })
+  }
+}
+
+function probeStart(cwd: string, args: readonly string[]): ProcessStart {
+  return {
+    ...{ name: 'confinement probe', file: '/bin/sh', args, cwd, environment: { PATH: SYSTEM_PATH } },
+    ...{ timeoutMs: PROBE_MS, stdin: undefined, maxOutputBytes: 64 * 1024, stdout: 'capture', secrets: [] },
+    signalGroup: () => undefined,
+  }
+}
