@@ -1,0 +1,17 @@
+/** Every rule there is, in the order of the reports. */
+export const RULE_IDS = [
+  'vulnerability.severity',
+  'vulnerability.kev',
+  'secret.found',
+  'sbom.present',
+  'sbom.subject',
+  'scanner.canary',
+  'database.age',
+  'tool.verified',
+  'sign.present',
+  'image.pin',
+  'user.nonroot',
+  'label.required',
+  'inventory.unexplained',
+] as const
+export type RuleId = (typeof RULE_IDS)[number]

@@ -1,0 +1,121 @@
+import * as z from 'zod'
+import { RULE_IDS } from './rule-ids.js'
+
+/** Profiles that exist. */
+export const PROFILE_NAMES = ['recommended'] as const
+
+const line = z.string().regex(/\S/, { error: 'expected text that is not blank' }).max(500)
+const date = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}$/, { error: 'expected a date YYYY-MM-DD' })
+  .refine(isCalendarDate, { error: 'expected a day that the calendar has' })
+const days = z.int().min(0).max(3650)
+const repositoryName = z
+  .string()
+  .max(255)
+  .regex(/^[a-z0-9.-]+(:[0-9]{1,5})?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+$/, {
+    error: 'expected a lower-case image name with its registry, without tag or digest',
+  })
+const labelName = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/, { error: 'expected the name of a label' })
+const advisoryId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:_-]{2,63}$/, {
+  error: 'expected the id of one advisory, such as CVE-2026-12345',
+})
+
+const ruleSetting = z.strictObject({
+  mode: z.enum(['enforce', 'warn', 'off']).describe('off: not judged; warn: reported, never blocks.'),
+  reason: line
+    .optional()
+    .describe('Required where a rule that the profile enforces is turned to warn or off.'),
+})
+
+const exception = z.strictObject({
+  id: advisoryId.describe('The advisory, or one of its aliases.'),
+  package: line.optional().describe('A package name, or a purl with or without its version.'),
+  path: line.optional().describe('The file in the image that the finding was read from.'),
+  owner: line.describe('Who answers for it.'),
+  reason: line.describe('Why it is acceptable until then.'),
+  created: date.describe('The day it was permitted.'),
+  expires: date.describe('The last day it holds, to its end in UTC.'),
+})
+
+/** The policy document `portcullis/v1`; `schemas/policy.schema.json` is generated from it. */
+export const policySchema = z
+  .strictObject({
+    apiVersion: z.literal('portcullis/v1'),
+    kind: z.literal('ImagePolicy'),
+    profiles: z.array(z.enum(PROFILE_NAMES)).min(1).max(1).optional(),
+    mode: z.enum(['enforce', 'audit']).optional().describe('audit: a fail is reported and does not block.'),
+    bind: z
+      .array(z.strictObject({ image: repositoryName }))
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('The only names this repository may release.'),
+    trust: z
+      .strictObject({ isolation: z.enum(['required', 'none-accepted']).optional() })
+      .optional()
+      .describe('What this repository accepts about the machine that judges.'),
+    vulnerabilities: z
+      .strictObject({
+        fail_on: z.enum(['critical', 'high', 'medium', 'low']).optional(),
+        fixable_only: z.boolean().optional(),
+        grace_days: z
+          .strictObject({
+            critical: days.optional(),
+            high: days.optional(),
+            medium: days.optional(),
+            low: days.optional(),
+            unknown: days.optional(),
+          })
+          .optional()
+          .describe('Days after publication in which a finding does not count.'),
+      })
+      .optional(),
+    database: z.strictObject({ max_age_hours: z.int().min(1).max(8760).optional() }).optional(),
+    image: z.strictObject({ required_labels: z.array(labelName).max(50).optional() }).optional(),
+    rules: z.partialRecord(z.enum(RULE_IDS), ruleSetting).optional(),
+    exceptions: z.array(exception).max(2000).optional(),
+  })
+  .describe('Policy of Portcullis: what an image must meet before it is released.')
+
+export type PolicyValues = z.infer<typeof policySchema>
+export type PolicyException = Readonly<z.infer<typeof exception>>
+
+/** Keys that later versions will know, by the path of their parent. They are refused, never ignored. */
+export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
+  '': [
+    'extends',
+    'metadata',
+    'overridable',
+    'contexts',
+    'identities',
+    'registries',
+    'registry',
+    'base',
+    'dockerfile',
+    'secrets',
+    'sbom',
+    'licenses',
+    'attestations',
+    'kubernetes',
+    'workflow',
+    'external',
+    'recall',
+    'vex',
+    'custom',
+    'tests',
+  ],
+  trust: ['branches', 'missing_evidence', 'baseline'],
+  vulnerabilities: ['kev', 'epss', 'new_only'],
+  image: ['platforms', 'files', 'setuid', 'healthcheck', 'labels'],
+  'exceptions[]': ['until', 'ticket', 'layer', 'digest'],
+  'bind[]': ['dockerfile', 'context', 'target', 'platforms'],
+}
+
+function isCalendarDate(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`)
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text)
+}
