@@ -5,23 +5,24 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { workflowFiles } from '../../pure/workflows/workflow-files.js'
 
-const linter = z.object({ path: z.string() })
-const toolchain = z.object({ actionlint: linter, zizmor: linter })
+const toolchain = z.object({ actionlint: z.object({ path: z.string() }) })
+const machine = z.object({ zizmor: z.string() })
 const findings = z.array(z.object({ ident: z.string() }))
 
-/** The paths of both linters; a machine without them fails here, it never skips. */
+/** What the build of the tools wrote; a machine without it fails here, it never skips. */
+function written(variable: 'PORTCULLIS_TOOLCHAIN' | 'PORTCULLIS_MACHINE'): unknown {
+  const file = process.env[variable]
+  if (file === undefined) throw new Error(`${variable} names no file: run the tests through \`npm test\``)
+  return JSON.parse(readFileSync(file, 'utf8'))
+}
+
 function linters(): { actionlint: string; zizmor: string } {
-  const file = process.env['PORTCULLIS_TOOLCHAIN']
-  if (file === undefined) {
-    throw new Error(
-      'PORTCULLIS_TOOLCHAIN names no file: run the tests through `npm test`, or build the tools first',
-    )
+  const { actionlint } = toolchain.parse(written('PORTCULLIS_TOOLCHAIN'))
+  const { zizmor } = machine.parse(written('PORTCULLIS_MACHINE'))
+  for (const path of [actionlint.path, zizmor]) {
+    if (!existsSync(path)) throw new Error(`${path} does not exist: build the tools again`)
   }
-  const { actionlint, zizmor } = toolchain.parse(JSON.parse(readFileSync(file, 'utf8')))
-  for (const { path } of [actionlint, zizmor]) {
-    if (!existsSync(path)) throw new Error(`${path}, named by ${file}, does not exist`)
-  }
-  return { actionlint: actionlint.path, zizmor: zizmor.path }
+  return { actionlint: actionlint.path, zizmor }
 }
 
 function run(program: string, args: readonly string[], cwd: string) {
