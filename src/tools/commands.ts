@@ -69,7 +69,8 @@ export function createCommands(options: CommandsOptions): Commands {
     })
     const cwd = command.cwd ?? (await mkdtemp(join(options.workDir, 'cwd-')))
     const start = { ...plainStart(command, stdout), cwd, environment }
-    if (command.grant !== 'scanner' || folders === undefined) return { start, finish: async () => undefined }
+    if (command.grant !== 'scanner' || folders === undefined)
+      return { start, finish: () => Promise.resolve() }
     return ladder.confine(start, { ...command.paths, folders: [folders.home, folders.tmp] })
   }
 

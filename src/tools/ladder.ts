@@ -38,7 +38,7 @@ export function createLadder({ workDir }: { readonly workDir: string }): Ladder 
       const held = await rung()
       if (held !== undefined) return await confineOn(held, start, { ...paths, workDir })
       await Promise.all((paths.write ?? []).map(path => mkdir(path, { recursive: true })))
-      return { start, finish: async () => undefined }
+      return { start, finish: () => Promise.resolve() }
     },
   }
 }
@@ -56,9 +56,8 @@ async function confineOn(
 ): Promise<Prepared> {
   const write = [...new Set([...(paths.write ?? []), ...paths.folders])]
   const opened = await Promise.all(write.map(path => writableFor(path, rung.otherUser)))
-  const read = [...new Set([start.file, ...(paths.read ?? []), start.cwd])].filter(
-    path => !write.includes(path),
-  )
+  const wanted = [start.file, ...(paths.read ?? []), start.cwd]
+  const read = [...new Set(wanted)].filter(path => !write.includes(path) && !SYSTEM_FILE.test(path))
   const readable = await Promise.all(read.map(path => boundForReading(path, rung, paths.workDir)))
   const root = await mkdtemp(join(paths.workDir, 'root-'))
   const bound = [...readable, ...opened.map(folder => folder.bound)].sort((a, b) => a.to.length - b.to.length)
@@ -68,6 +67,7 @@ async function confineOn(
     start: {
       ...start,
       ...wrapped,
+      confined: true,
       cwd: '/',
       environment: { PATH: SYSTEM_PATH },
       signalGroup: signalFor(rung),

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { PassThrough } from 'node:stream'
 import type { Readable } from 'node:stream'
-import { GateError, describeError } from '../errors.js'
+import type { GateError } from '../errors.js'
 import type { CommandResult } from './command.js'
-import { redact, tailOf } from './output.js'
+import { notStarted, whyFailed } from './endings.js'
 
 /** Why we ended a process ourselves. */
 export type StopCause = 'timed-out' | 'cancelled' | 'stopped' | 'output-too-big'
@@ -45,11 +46,23 @@ export interface RunningProcess {
 
 const GRACE_MS = 2000
 const HELD_PIPE_MS = 2000
+const GROUP_GONE_MS = 500
 const TAIL_BYTES = 256 * 1024
 
 interface Captured {
   readonly push: (chunk: Buffer) => void
   readonly text: () => string
+}
+
+/** A started process as its parts see it. */
+interface Watched {
+  readonly start: ProcessStart
+  readonly child: ChildProcessWithoutNullStreams
+  readonly stdout: Captured
+  readonly stderr: Captured
+  readonly handedOut: PassThrough
+  /** Set when we ended it, when its pipes stayed open, and when its leader is gone. */
+  readonly state: { cause?: StopCause; held: boolean; exited: boolean }
 }
 
 /** Starts one process as the leader of its own group. The group never outlives `done`. */
@@ -63,88 +76,124 @@ export function startProcess(start: ProcessStart): RunningProcess {
     stdio: ['pipe', 'pipe', 'pipe'],
     windowsHide: true,
   })
-  let cause: StopCause | undefined
-  function end(why: StopCause): void {
-    if (cause !== undefined) return
-    cause = why
-    signal('SIGTERM')
-    setTimeout(forceEnd, GRACE_MS).unref()
+  const state: Watched['state'] = { held: false, exited: false }
+  const make =
+    start.stdout === 'tail'
+      ? keepTail
+      : () => keepAll(start.maxOutputBytes, () => end(watched, 'output-too-big'))
+  const watched: Watched = {
+    start,
+    child,
+    stdout: make(),
+    stderr: make(),
+    handedOut: new PassThrough(),
+    state,
   }
-  function signal(name: NodeJS.Signals): void {
-    if (child.pid !== undefined) start.signalGroup(child.pid, name)
-  }
-  function forceEnd(): void {
-    signal('SIGKILL')
-    child.stdout.destroy()
-    child.stderr.destroy()
-  }
-  const captured = captureOutput(start, () => end('output-too-big'))
-  const handedOut = new PassThrough()
-  handedOut.on('error', () => undefined)
-  if (start.stdout === 'hand-out') child.stdout.pipe(handedOut, { end: false })
-  else child.stdout.on('data', captured.stdout.push)
-  child.stderr.on('data', captured.stderr.push)
-  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on('error', () => undefined)
-  child.stdin.end(start.stdin ?? '')
-
-  const timer = start.timeoutMs > 0 ? setTimeout(() => end('timed-out'), start.timeoutMs) : undefined
+  connect(watched)
   const started = new Promise<void>((resolve, reject) => {
-    child.once('spawn', () => resolve())
+    child.once('spawn', resolve)
     child.once('error', error => reject(notStarted(start, error)))
   })
+  const done = waitForEnd(watched, began)
   started.catch(() => undefined)
-  const done = new Promise<CommandResult>((resolve, reject) => {
-    let held = false
-    child.once('error', error => {
-      clearTimeout(timer)
-      fail(notStarted(start, error))
-    })
-    child.once('exit', () => {
-      signal('SIGKILL')
-      if (start.stdout !== 'hand-out') setTimeout(releasePipes, HELD_PIPE_MS).unref()
-    })
-    child.once('close', (code, signalName) => {
-      clearTimeout(timer)
-      const stderr = captured.stderr.text()
-      if (code === 0 && cause === undefined && !held) {
-        handedOut.end()
-        resolve({
-          stdout: captured.stdout.text(),
-          stderr,
-          milliseconds: Math.round(performance.now() - began),
-        })
-      } else fail(whyFailed(start, { code, signalName, cause, held, stderr }))
-    })
-    function releasePipes(): void {
-      if (child.stdout.closed && child.stderr.closed) return
-      held = true
-      child.stdout.destroy()
-      child.stderr.destroy()
-    }
-    function fail(error: GateError): void {
-      handedOut.destroy(error)
-      reject(error)
-    }
-  })
   done.catch(() => undefined)
   return {
-    stdout: handedOut,
+    stdout: watched.handedOut,
     started,
     done,
     stop: async why => {
-      end(why)
+      end(watched, why)
       await done.catch(() => undefined)
     },
-    output: () => captured.stdout.text() + captured.stderr.text(),
+    output: () => watched.stdout.text() + watched.stderr.text(),
   }
 }
 
-function captureOutput(
-  start: ProcessStart,
-  tooBig: () => void,
-): { readonly stdout: Captured; readonly stderr: Captured } {
-  const make = start.stdout === 'tail' ? keepTail : () => keepAll(start.maxOutputBytes, tooBig)
-  return { stdout: make(), stderr: make() }
+function connect({ start, child, stdout, stderr, handedOut }: Watched): void {
+  if (start.stdout === 'hand-out') child.stdout.pipe(handedOut, { end: false })
+  else child.stdout.on('data', stdout.push)
+  child.stderr.on('data', stderr.push)
+  // A broken pipe is the program's affair: its exit code tells. Without a listener it would end this process.
+  for (const stream of [child.stdin, child.stdout, child.stderr, handedOut])
+    stream.on('error', () => undefined)
+  child.stdin.end(start.stdin ?? '')
+}
+
+function end(watched: Watched, cause: StopCause): void {
+  if (watched.state.cause !== undefined) return
+  watched.state.cause = cause
+  signalGroup(watched, 'SIGTERM')
+  const force = setTimeout(() => {
+    signalGroup(watched, 'SIGKILL')
+    letGoOfPipes(watched)
+  }, GRACE_MS)
+  watched.child.once('close', () => clearTimeout(force))
+}
+
+function signalGroup({ start, child, state }: Watched, signal: NodeJS.Signals): void {
+  if (child.pid !== undefined && !state.exited) start.signalGroup(child.pid, signal)
+}
+
+function letGoOfPipes({ child }: Watched): void {
+  child.stdout.destroy()
+  child.stderr.destroy()
+}
+
+function waitForEnd(watched: Watched, began: number): Promise<CommandResult> {
+  const { start, child, state, handedOut } = watched
+  const timer = start.timeoutMs > 0 ? setTimeout(() => end(watched, 'timed-out'), start.timeoutMs) : undefined
+  return new Promise<CommandResult>((resolve, reject) => {
+    function fail(error: GateError): void {
+      clearTimeout(timer)
+      handedOut.destroy(error)
+      reject(error)
+    }
+    child.once('error', error => fail(notStarted(start, error)))
+    child.once('exit', () => onExit(watched))
+    child.once('close', (code, signalName) => {
+      clearTimeout(timer)
+      const stderr = watched.stderr.text()
+      void groupGone(child.pid).then(() => {
+        const ending = { code, signalName, cause: state.cause, held: state.held, stderr }
+        if (code !== 0 || state.cause !== undefined || state.held) {
+          fail(whyFailed(start, ending))
+          return
+        }
+        handedOut.end()
+        resolve({
+          stdout: watched.stdout.text(),
+          stderr,
+          milliseconds: Math.round(performance.now() - began),
+        })
+      })
+    })
+  })
+}
+
+/** The leader is gone: so is its group now, and pipes that something outside the group still holds are let go. */
+function onExit(watched: Watched): void {
+  const { start, child, state } = watched
+  signalGroup(watched, 'SIGKILL')
+  state.exited = true
+  if (start.stdout === 'hand-out') return
+  const held = setTimeout(() => {
+    state.held = true
+    letGoOfPipes(watched)
+  }, HELD_PIPE_MS)
+  child.once('close', () => clearTimeout(held))
+}
+
+/** Waits until the killed group has no member left; at most half a second, since nobody may reap its dead. */
+async function groupGone(pid: number | undefined): Promise<void> {
+  const deadline = performance.now() + GROUP_GONE_MS
+  while (pid !== undefined && performance.now() < deadline) {
+    try {
+      process.kill(-pid, 0)
+    } catch {
+      return
+    }
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
 }
 
 function keepAll(limit: number, tooBig: () => void): Captured {
@@ -170,73 +219,3 @@ function keepTail(): Captured {
     text: () => tail.toString('utf8'),
   }
 }
-
-interface Ending {
-  readonly code: number | null
-  readonly signalName: NodeJS.Signals | null
-  readonly cause: StopCause | undefined
-  readonly held: boolean
-  readonly stderr: string
-}
-
-function whyFailed(start: ProcessStart, ending: Ending): GateError {
-  const tail = redact(tailOf(ending.stderr), start.secrets)
-  const last = tail === '' ? '' : `\nIts last lines:\n${tail}`
-  return new GateError('tool', { ...describeEnding(start, ending, last) })
-}
-
-function describeEnding(
-  start: ProcessStart,
-  ending: Ending,
-  last: string,
-): { reason: string; message: string } {
-  const { name } = start
-  switch (ending.cause) {
-    case 'timed-out':
-      return {
-        reason: 'timed-out',
-        message: `${name} was stopped after its time limit of ${start.timeoutMs} ms.${last}`,
-      }
-    case 'cancelled':
-      return { reason: 'cancelled', message: `${name} was stopped because the run was cancelled.` }
-    case 'stopped':
-      return { reason: 'cancelled', message: `${name} was stopped because the run ended.` }
-    case 'output-too-big':
-      return {
-        reason: 'output-too-big',
-        message: `${name} wrote more than the ${start.maxOutputBytes} bytes allowed and was stopped.${last}`,
-      }
-    case undefined:
-      break
-  }
-  if (ending.code === CONFINEMENT_EXIT && ending.stderr.includes(CONFINEMENT_MARK))
-    return {
-      reason: 'confinement-failed',
-      message: `${name} was not started: its confinement could not be set up.${last}`,
-    }
-  if (ending.signalName !== null)
-    return {
-      reason: 'killed',
-      message: `${name} was killed by ${ending.signalName} (out of memory?).${last}`,
-    }
-  if (ending.code === 0)
-    return {
-      reason: 'left-running',
-      message: `${name} ended but left a process that holds its output open.${last}`,
-    }
-  return { reason: 'exit-code', message: `${name} failed with exit code ${ending.code ?? 'unknown'}.${last}` }
-}
-
-/** A shell reports the signal that ended its child as 128 + its number (POSIX, XCU 2.8.2). */
-function signalOfExit(code: number | null): string | undefined {
-  return code !== null && code > 128 ? `signal ${code - 128}` : undefined
-}
-
-function notStarted(start: ProcessStart, error: unknown): GateError {
-  const message = `${start.name} could not be started: ${describeError(error)}.`
-  return new GateError('tool', { reason: 'not-startable', message, cause: error })
-}
-
-/** Exit code and word by which the confinement says that it failed, and not the program inside it. */
-export const CONFINEMENT_EXIT = 125
-export const CONFINEMENT_MARK = 'portcullis-confinement-failed'

@@ -1,0 +1,53 @@
+import { GateError } from '../errors.js'
+import type { Commands, Program } from './command.js'
+import { findSystemProgram } from './system-programs.js'
+
+/** A commit of a repository on disk. */
+export interface CommitPlace {
+  readonly commit: string
+  readonly repository: string
+}
+
+const TIMEOUT_MS = 60_000
+const MAX_BLOB = 1024 * 1024
+
+/**
+ * Which of the paths exist as files in the commit. Plumbing only: no hooks, no replace objects, no fsmonitor,
+ * no configuration of system or user.
+ */
+export async function pathsOfCommit(
+  commands: Commands,
+  place: CommitPlace,
+  paths: readonly string[],
+): Promise<readonly string[]> {
+  const text = await git(commands, place, ['ls-tree', '-z', '--full-tree', '--end-of-options', place.commit, '--', ...paths])
+  const entries = text.split('\0').filter(entry => entry !== '')
+  return entries.map(entry => {
+    const match = /^(?<mode>[0-7]{6}) blob [0-9a-f]{40,64}\t(?<path>.+)$/s.exec(entry)
+    const path = match?.groups?.['path']
+    if (path === undefined || match?.groups?.['mode'] === '120000') {
+      const message = `'${entry.slice(0, 200)}' in commit ${place.commit} is no plain file.`
+      throw new GateError('config', { reason: 'policy-unreadable', message })
+    }
+    return path
+  })
+}
+
+/** The text of one file of the commit, at most 1 MiB. */
+export async function blobOfCommit(commands: Commands, place: CommitPlace, path: string): Promise<string> {
+  return await git(commands, place, ['cat-file', 'blob', '--end-of-options', `${place.commit}:${path}`])
+}
+
+async function git(commands: Commands, place: CommitPlace, args: readonly string[]): Promise<string> {
+  const program: Program = { name: 'git', path: await findSystemProgram('git') }
+  const guards = ['--no-replace-objects', '-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false']
+  const safe = ['-c', `safe.directory=${place.repository}`]
+  const { stdout } = await commands.run({
+    program,
+    args: [...guards, ...safe, '-C', place.repository, ...args],
+    grant: 'toolchain',
+    timeoutMs: TIMEOUT_MS,
+    maxOutputBytes: MAX_BLOB,
+  })
+  return stdout
+}
