@@ -62,7 +62,10 @@ describe('the README', () => {
     const profile = z
       .object({ rules: z.record(z.string(), z.object({ mode: z.string() })) })
       .parse(load(readFileSync('src/policy/profiles/recommended.yaml', 'utf8')))
-    const rows = [...readme.matchAll(/^\| `([a-z]+\.[a-z]+)` \| (\w+) \|/gm)].map(([, id, mode]) => [id, mode])
+    const rows = [...readme.matchAll(/^\| `([a-z]+\.[a-z]+)` \| (\w+) \|/gm)].map(([, id, mode]) => [
+      id,
+      mode,
+    ])
     expect(Object.fromEntries(rows)).toEqual(
       Object.fromEntries(RULE_IDS.map(id => [id, profile.rules[id]?.mode])),
     )
@@ -78,5 +81,17 @@ describe('the README', () => {
       const foreign = [...text.matchAll(/uses: (\S+)/g)].map(match => match[1] ?? '')
       expect(foreign.filter(uses => !/@[0-9a-f]{40}$/.test(uses))).toEqual(['OWNER/portcullis@COMMIT'])
     }
+  })
+})
+
+describe('the page of dependencies', () => {
+  it('has a row for each package there is, and for no other', () => {
+    const names = z.record(z.string(), z.string())
+    const { dependencies, devDependencies } = z
+      .object({ dependencies: names, devDependencies: names })
+      .parse(JSON.parse(readFileSync('package.json', 'utf8')))
+    const page = readFileSync('docs/dependencies.md', 'utf8')
+    const rows = [...page.matchAll(/^\| `([^`]+)` \|/gm)].map(match => match[1])
+    expect(rows).toEqual([...Object.keys(dependencies).sort(), ...Object.keys(devDependencies).sort()])
   })
 })
