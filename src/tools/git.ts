@@ -1,6 +1,6 @@
 import { GateError } from '../errors.js'
 import type { Commands, Program } from './command.js'
-import { findSystemProgram } from './system-programs.js'
+import { systemProgram } from './confinement.js'
 
 /** A commit of a repository on disk. */
 export interface CommitPlace {
@@ -20,7 +20,7 @@ export async function pathsOfCommit(
   place: CommitPlace,
   paths: readonly string[],
 ): Promise<readonly string[]> {
-  const text = await git(commands, place, ['ls-tree', '-z', '--full-tree', '--end-of-options', place.commit, '--', ...paths])
+  const text = await git(commands, place, ['ls-tree', '-z', '--full-tree', place.commit, '--', ...paths])
   const entries = text.split('\0').filter(entry => entry !== '')
   return entries.map(entry => {
     const match = /^(?<mode>[0-7]{6}) blob [0-9a-f]{40,64}\t(?<path>.+)$/s.exec(entry)
@@ -35,11 +35,16 @@ export async function pathsOfCommit(
 
 /** The text of one file of the commit, at most 1 MiB. */
 export async function blobOfCommit(commands: Commands, place: CommitPlace, path: string): Promise<string> {
-  return await git(commands, place, ['cat-file', 'blob', '--end-of-options', `${place.commit}:${path}`])
+  return await git(commands, place, ['cat-file', 'blob', `${place.commit}:${path}`])
 }
 
 async function git(commands: Commands, place: CommitPlace, args: readonly string[]): Promise<string> {
-  const program: Program = { name: 'git', path: await findSystemProgram('git') }
+  const path = systemProgram('git')
+  if (path === undefined) {
+    const message = 'git is not installed; it reads the policy of the commit. Install git on the runner.'
+    throw new GateError('tool', { reason: 'not-found', message })
+  }
+  const program: Program = { name: 'git', path }
   const guards = ['--no-replace-objects', '-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false']
   const safe = ['-c', `safe.directory=${place.repository}`]
   const { stdout } = await commands.run({

@@ -1,0 +1,87 @@
+import { rm } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { describeError, GateError } from '../errors.js'
+import { publishToRunner, readActionInput, readState, saveState } from '../github/runner.js'
+import { readInputs } from '../inputs.js'
+import { recordOutputs } from '../outputs.js'
+import type { RunRecord } from '../record/record.js'
+import { renderAnnotations } from '../report/annotations.js'
+import { headline } from '../report/headline.js'
+import { inline, visible } from '../report/markdown.js'
+import { renderSummary } from '../report/summary.js'
+import { renderTerminal } from '../report/terminal.js'
+import type { Request } from '../request.js'
+import type { Environment } from '../services.js'
+import { gate } from './gate.js'
+import { withSession } from './session.js'
+
+const WORK_DIR = 'work-dir'
+
+/** Runs the gate as a GitHub Action; resolves with the exit code, and says why on every ending. */
+export async function runAction(environment: Environment): Promise<number> {
+  const request = await readRequest(environment)
+  if (request === null) return 2
+  const record = await withSession(
+    {
+      environment,
+      target: process.stderr,
+      timeoutMs: request.timeoutMs,
+      started: workDir => saveState(WORK_DIR, workDir),
+    },
+    services =>
+      gate({
+        services,
+        request,
+        kind: 'event',
+        surfaces: (finished, reportDir) => show(environment, finished, reportDir),
+      }),
+  )
+  return record.exitCode
+}
+
+async function readRequest(environment: Environment): Promise<Request | null> {
+  try {
+    return readInputs(readActionInput, { sigil: '' })
+  } catch (thrown) {
+    if (!(thrown instanceof GateError)) throw thrown
+    await publishToRunner(environment, {
+      outputs: { verdict: 'incomplete', reason: thrown.reason },
+      summary: `### ⚠️ Portcullis: the configuration needs a change\n\n${thrown.message
+        .split('\n')
+        .map(line => `- ${inline(line, 600)}`)
+        .join('\n')}\n`,
+      annotations: [
+        {
+          level: 'error',
+          title: 'Portcullis: inputs',
+          message: thrown.message.split('\n').map(visible).join('\n'),
+        },
+      ],
+    })
+    return null
+  }
+}
+
+async function show(environment: Environment, record: RunRecord, reportDir: string): Promise<void> {
+  process.stdout.write(`${renderTerminal(record)}\n`)
+  await publishToRunner(environment, {
+    outputs: recordOutputs(record, reportDir),
+    summary: renderSummary(record),
+    annotations: renderAnnotations(record),
+  })
+  process.stderr.write(`${visible(headline(record))}\n`)
+}
+
+/** The post step: removes what a killed main step left behind. Never touches anything but our own folder. */
+export async function removeLeftovers(): Promise<void> {
+  const workDir = readState(WORK_DIR)
+  if (workDir === '' || !/^portcullis-[A-Za-z0-9]{6}$/.test(basename(workDir))) return
+  try {
+    await rm(workDir, { recursive: true, force: true })
+  } catch (thrown) {
+    throw new GateError('tool', {
+      reason: 'leftovers',
+      message: `A private folder was left: ${describeError(thrown)}`,
+    })
+  }
+}

@@ -1,0 +1,149 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { describeError, GateError } from '../errors.js'
+import type { Evidence } from '../evidence/evidence.js'
+import { PROJECT_URI } from '../evidence/project.js'
+import type { RunContext } from '../github/context.js'
+import type { Verdict } from '../policy/verdict.js'
+import { countFindings, countPackages, endingOf } from '../record/assemble.js'
+import { evidenceDocument } from '../record/evidence-document.js'
+import {
+  RECORD_SCHEMA,
+  type Problem,
+  type ReleaseRecord,
+  type ReportFile,
+  type RunRecord,
+} from '../record/record.js'
+import { renderSummary } from '../report/summary.js'
+import { programVersion } from '../services.js'
+import type { ToolSet } from '../tools/install.js'
+import type { GateRun } from './gate.js'
+import type { Plan } from './plan.js'
+import type { Built } from './road.js'
+import { problemOf, runStage, StageFailed, type RunLog } from './run-log.js'
+
+/** What the run knows so far; each stage adds its part. */
+export interface Facts {
+  readonly startedAt: Date
+  context?: RunContext
+  plan?: Plan
+  tools?: ToolSet
+  built?: Built
+  evidence?: Evidence
+  verdict?: Verdict
+  release: ReleaseRecord
+  files: readonly ReportFile[]
+}
+
+/**
+ * Stages 9 and 10: writes evidence, record and summary, then shows them.
+ * A record that cannot be written makes the run incomplete; a surface that cannot be written is a warning.
+ */
+export async function finishRun(run: GateRun, log: RunLog, facts: Facts): Promise<RunRecord> {
+  const { services } = run
+  const reportDir = reportFolder(run, facts)
+  const quiet = { ...services, signal: new AbortController().signal }
+  try {
+    await runStage(log, quiet, { stage: 'record', work: () => writeRecord(run, log, facts, reportDir) })
+  } catch (thrown) {
+    if (!(thrown instanceof StageFailed)) log.problems.push(problemOf('record', thrown))
+  }
+  const record = assemble(run, log, facts)
+  try {
+    await run.surfaces(record, reportDir)
+    return record
+  } catch (thrown) {
+    const warning = `The report could not be shown: ${describeError(thrown)}`
+    services.progress.note(warning)
+    return thrown instanceof GateError
+      ? { ...record, warnings: [...record.warnings, warning] }
+      : crashed(record, thrown)
+  }
+}
+
+function crashed(record: RunRecord, thrown: unknown): RunRecord {
+  const problems: readonly Problem[] = [...record.problems, problemOf('publish', thrown)]
+  const ending = endingOf({ verdict: record.verdict, problems, release: record.release })
+  return { ...record, problems, ...ending }
+}
+
+/** Absolute folder of the reports. */
+export function reportFolder(run: Pick<GateRun, 'request'>, facts: Pick<Facts, 'context'>): string {
+  return resolve(facts.context?.workspace ?? '.', run.request.output)
+}
+
+async function writeRecord(
+  run: GateRun,
+  log: RunLog,
+  facts: Facts,
+  reportDir: string,
+): Promise<{ readonly value: null; readonly detail: string }> {
+  try {
+    await mkdir(reportDir, { recursive: true })
+    if (facts.evidence) await writeWhole(reportDir, 'evidence.json', evidenceDocument(facts.evidence).text)
+    const record = assemble(run, log, facts)
+    await writeWhole(reportDir, 'summary.md', renderSummary(record))
+    await writeWhole(reportDir, 'portcullis.json', `${JSON.stringify(record, null, 2)}\n`)
+    return { value: null, detail: 'portcullis.json' }
+  } catch (cause) {
+    const message = `The record cannot be written to ${run.request.output}: ${describeError(cause)}. Give another --output, or free space.`
+    throw new GateError('tool', { reason: 'record-not-written', message, cause })
+  }
+}
+
+/** Writes a file whole or not at all. */
+async function writeWhole(dir: string, name: string, text: string): Promise<void> {
+  const part = join(dir, `.${name}.part`)
+  await writeFile(part, text)
+  await rename(part, join(dir, name))
+}
+
+/** The record of everything known. Pure but for the clock of the services. */
+export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
+  const { request, services } = run
+  const { evidence, context, verdict = null } = facts
+  const counts = countFindings(evidence ?? null)
+  const document = evidence ? evidenceDocument(evidence) : null
+  const signal = services.signal.aborted ? stopSignal(services.signal.reason) : undefined
+  const ending = endingOf({
+    verdict,
+    problems: log.problems,
+    release: facts.release,
+    ...(signal ? { signal } : {}),
+  })
+  return {
+    schema: RECORD_SCHEMA,
+    portcullis: { version: programVersion(), project: PROJECT_URI },
+    command: 'gate',
+    startedAt: facts.startedAt.toISOString(),
+    finishedAt: services.clock().toISOString(),
+    trigger: context?.trigger ?? { kind: run.kind, trusted: false },
+    request: {
+      image: request.image,
+      subject: request.subject.kind === 'build' ? 'build' : `oci-layout:${request.subject.dir}`,
+      publish: request.publish,
+      sign: request.sign ?? 'unset',
+      tags: request.tags,
+    },
+    ...ending,
+    problems: log.problems,
+    stages: log.stages,
+    subject: facts.built?.layout.subject ?? null,
+    engine: facts.built?.engine ?? null,
+    imageId: facts.built?.layout.subject.platforms[0]?.configDigest ?? null,
+    isolation: evidence?.isolation.state === 'present' ? evidence.isolation.value : null,
+    tools: Object.values(facts.tools ?? {}).map(tool => tool.facts),
+    database: evidence?.database.state === 'present' ? evidence.database.value : null,
+    packages: countPackages(evidence ?? null),
+    counts,
+    verdict,
+    evidence: document ? { path: 'evidence.json', sha256: document.sha256 } : null,
+    release: facts.release,
+    files: facts.files,
+    warnings: [...log.warnings, ...(verdict?.warnings ?? [])],
+  }
+}
+
+function stopSignal(reason: unknown): 'SIGINT' | 'SIGTERM' | undefined {
+  return reason === 'SIGINT' || reason === 'SIGTERM' ? reason : undefined
+}

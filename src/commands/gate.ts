@@ -1,0 +1,99 @@
+import type { Evidence } from '../evidence/evidence.js'
+import type { ReleaseRecord, RunRecord } from '../record/record.js'
+import { withReleasedResults } from '../record/assemble.js'
+import type { Request } from '../request.js'
+import type { Services } from '../services.js'
+import { finishRun, type Facts } from './finish.js'
+import { planOf } from './plan.js'
+import { ROAD, type Road } from './road.js'
+import { problemOf, runStage, skipStage, StageFailed, type RunLog } from './run-log.js'
+
+/** What a gate run is asked for. `surfaces` shows the finished record: stage `publish`. */
+export interface GateRun {
+  readonly services: Services
+  readonly request: Request
+  /** `event`: as an action; `terminal`: by a person. */
+  readonly kind: 'event' | 'terminal'
+  readonly surfaces: (record: RunRecord, reportDir: string) => Promise<void>
+  /** The stages; tests put failing ones in. */
+  readonly road?: Road
+}
+
+const NOT_WANTED: ReleaseRecord = { state: 'not-wanted', bundles: [], tags: [] }
+
+/**
+ * One run from sources to a released image or a clear refusal (docs/architecture.md, "The road of one run").
+ * Never throws and never passes by accident: whatever fails ends in a record that says so.
+ */
+export async function gate(run: GateRun): Promise<RunRecord> {
+  const log: RunLog = { stages: [], problems: [], warnings: [] }
+  const facts: Facts = { startedAt: run.services.clock(), release: NOT_WANTED, files: [] }
+  try {
+    await walk(run, log, facts)
+  } catch (thrown) {
+    if (!(thrown instanceof StageFailed)) log.problems.push(problemOf('judge', thrown, run.services.signal))
+  }
+  return await finishRun(run, log, facts)
+}
+
+async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
+  const { services, request } = run
+  const road = run.road ?? ROAD
+  const scanning = services.newCommands()
+  const given = { services, request, commands: scanning, facts }
+
+  const context = await runStage(log, services, {
+    stage: 'context',
+    work: () => road.context(given, run.kind),
+  })
+  facts.context = context
+  const policy = await runStage(log, services, { stage: 'policy', work: () => road.policy(given, context) })
+  const plan = planOf({ request, context, policy })
+  facts.plan = plan
+  const tools = await runStage(log, services, { stage: 'tools', work: () => road.tools(given, plan) })
+  facts.tools = tools
+
+  const sources = await runStage(log, services, {
+    stage: 'sources',
+    work: () => road.sources(given, { context, policy }),
+  })
+  facts.verdict = sources.verdict
+  if (sources.verdict.blocks) {
+    facts.release = plan.publish ? { ...NOT_WANTED, state: 'refused' } : NOT_WANTED
+    for (const stage of ['build', 'inspect', 'judge', 'release'] as const)
+      skipStage(log, services, stage, 'refused by the sources')
+    return
+  }
+
+  const built = await runStage(log, services, {
+    stage: 'build',
+    work: () => road.build(given, { context, tools }),
+  })
+  facts.built = built
+  const evidence: Evidence = await runStage(log, services, {
+    stage: 'inspect',
+    work: () => road.inspect(given, { built, tools, dockerfile: sources.dockerfile }),
+  })
+  facts.evidence = evidence
+  const verdict = await runStage(log, services, {
+    stage: 'judge',
+    work: () => road.judge(given, { policy, evidence }),
+  })
+  facts.verdict = verdict
+
+  await scanning.stopAll()
+  if (!plan.publish) return skipStage(log, services, 'release', 'not asked to publish')
+  if (verdict.blocks || verdict.outcome !== 'pass' || log.problems.length > 0) {
+    facts.release = { ...NOT_WANTED, state: 'refused' }
+    return skipStage(log, services, 'release', 'refused by the verdict')
+  }
+  facts.release = { ...NOT_WANTED, state: 'failed' }
+  const signing = { ...given, commands: services.newCommands() }
+  const released = await runStage(log, services, {
+    stage: 'release',
+    work: () => road.release(signing, { plan, policy, built, tools, evidence, verdict }),
+  })
+  facts.release = released.record
+  facts.files = [...facts.files, ...released.files]
+  facts.verdict = withReleasedResults(verdict, released.results)
+}

@@ -1,0 +1,123 @@
+import { Command, CommanderError } from 'commander'
+import { describeError, GateError } from '../errors.js'
+import { INPUTS } from '../request.js'
+import { programVersion, type Environment } from '../services.js'
+
+/** Verbs of the interface that this version does not have. */
+const LATER_VERBS = [
+  'release',
+  'verify',
+  'policy',
+  'init',
+  'load',
+  'aggregate',
+  'monitor',
+  'recall',
+  'except',
+  'fix',
+  'replay',
+]
+
+/** Runs one verb of the terminal; resolves with the exit code. Refuses unknown verbs and flags with 2. */
+export async function runTerminal(argv: readonly string[], environment: Environment): Promise<number> {
+  const ending = { code: 3 }
+  const program = createProgram(environment, ending)
+  try {
+    await program.parseAsync([...argv])
+    return ending.code
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
+    if (!(thrown instanceof GateError)) throw thrown
+    process.stderr.write(`portcullis: ${describeError(thrown)}\n`)
+    return thrown.code === 'config' ? 2 : 3
+  }
+}
+
+function createProgram(environment: Environment, ending: { code: number }): Command {
+  const program = new Command('portcullis')
+    .description('From a Dockerfile and a policy to a signed, verified image, or to a clear refusal.')
+    .version(programVersion())
+    .exitOverride()
+    .showHelpAfterError('(portcullis --help shows the verbs, portcullis gate --help the flags)')
+  addGate(program, environment, ending)
+  addReport(program, ending)
+  addTools(program, environment, ending)
+  addDemo(program, environment, ending)
+  for (const verb of LATER_VERBS) {
+    program
+      .command(verb, { hidden: true })
+      .allowUnknownOption()
+      .argument('[anything...]')
+      .action(() => {
+        const message = `'${verb}' is not available yet in this version. There are: gate, report, tools, demo.`
+        throw new GateError('config', { reason: 'not-available-yet', message })
+      })
+  }
+  return program
+}
+
+function addGate(program: Command, environment: Environment, ending: { code: number }): void {
+  const command = program
+    .command('gate')
+    .description('Build, scan, judge, and publish when asked to.')
+    .argument('[context]', 'build context, a folder')
+    .exitOverride()
+  for (const input of INPUTS) {
+    const text = input.available ? input.description : `${input.description} Not available yet.`
+    const takesNothing = input.default === 'false'
+    command.option(takesNothing ? `--${input.name}` : `--${input.name} <value>`, text)
+  }
+  command.action(async (context: string | undefined) => {
+    const { gateAtTerminal } = await import('./terminal-gate.js')
+    const given = new Map(INPUTS.map(input => [input.name, command.getOptionValue(camelCase(input.name))]))
+    ending.code = await gateAtTerminal({ environment, context, option: name => optionText(given.get(name)) })
+  })
+}
+
+/** The name under which commander keeps a flag. */
+function camelCase(flag: string): string {
+  return flag.replace(/^no-/, '').replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+function optionText(value: unknown): string {
+  return typeof value === 'string' ? value : value === true ? 'true' : ''
+}
+
+function addReport(program: Command, ending: { code: number }): void {
+  program
+    .command('report')
+    .description('Render a record again.')
+    .argument('<record>', 'path of portcullis.json')
+    .option('--format <format>', 'json, summary, annotations or terminal', 'terminal')
+    .exitOverride()
+    .action(async (record: string, options: { readonly format: string }) => {
+      const { reportRecord } = await import('./report.js')
+      ending.code = await reportRecord(record, options.format)
+    })
+}
+
+function addTools(program: Command, environment: Environment, ending: { code: number }): void {
+  program
+    .command('tools')
+    .description('List, install or verify the pinned programs.')
+    .argument('<verb>', 'list, install or verify')
+    .option('--tools <source>', 'auto, release, mirror:URL, dir:PATH, path or source', 'auto')
+    .exitOverride()
+    .action(async (verb: string, options: { readonly tools: string }) => {
+      const { toolsVerb } = await import('./tools.js')
+      ending.code = await toolsVerb({ verb, source: options.tools, environment })
+    })
+}
+
+function addDemo(program: Command, environment: Environment, ending: { code: number }): void {
+  program
+    .command('demo')
+    .description('Gate an example twice with an embedded registry: refused, then released.')
+    .option('--output <folder>', 'folder for the reports', 'portcullis-demo')
+    .option('--tools <source>', 'auto, release, mirror:URL, dir:PATH, path or source', 'auto')
+    .exitOverride()
+    .action(async (options: { readonly output: string; readonly tools: string }) => {
+      const { demo } = await import('./demo.js')
+      ending.code = await demo({ environment, ...options })
+    })
+}

@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Progress } from './progress.js'
+import type { Commands } from './tools/command.js'
+import { createCommands } from './tools/commands.js'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The adapters of one run. */
+export interface Services {
+  readonly environment: Environment
+  /** A runner of processes; each has its own lifetime, so that all scanners are gone before anything is signed. */
+  readonly newCommands: () => Commands
+  /** Private folder of this run, removed at its end. */
+  readonly workDir: string
+  readonly clock: () => Date
+  readonly progress: Progress
+  readonly signal: AbortSignal
+  /** Folder of the program: has data/, toolchain/ and examples/ beside dist/ or src/. */
+  readonly programRoot: string
+}
+
+declare const PORTCULLIS_VERSION: string | undefined
+
+/** Version of this program, `0.0.0-source` when it runs unbundled. */
+export function programVersion(): string {
+  return typeof PORTCULLIS_VERSION === 'string' ? PORTCULLIS_VERSION : '0.0.0-source'
+}
+
+/** The live adapters. `dispose` ends every process, then removes the private folder. */
+export async function createServices(given: {
+  readonly environment: Environment
+  readonly progress: Progress
+  readonly signal: AbortSignal
+}): Promise<Services & { readonly dispose: () => Promise<void> }> {
+  const workDir = await mkdtemp(join(tmpdir(), 'portcullis-'))
+  await chmod(workDir, 0o700)
+  const runners: Commands[] = []
+  return {
+    ...given,
+    workDir,
+    clock: () => new Date(),
+    programRoot: programRoot(),
+    newCommands: () => {
+      const commands = createCommands({ environment: given.environment, workDir, signal: given.signal })
+      runners.push(commands)
+      return commands
+    },
+    dispose: async () => {
+      await Promise.all(runners.map(commands => commands.stopAll()))
+      await rm(workDir, { recursive: true, force: true, maxRetries: 3 })
+    },
+  }
+}
+
+/** The nearest folder above this file that has action.yml: the checkout or the downloaded action. */
+function programRoot(): string {
+  const here = dirname(fileURLToPath(import.meta.url))
+  const above = [join(here, '..'), join(here, '..', '..')]
+  return above.find(folder => existsSync(join(folder, 'action.yml'))) ?? join(here, '..')
+}
