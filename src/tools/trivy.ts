@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Commands, Program } from './command.js'
+import { readScannerOutput, runScanner, SCAN_MS } from './scanner.js'
+
+/** Trivy as it is called here. */
+export interface Trivy {
+  readonly commands: Commands
+  readonly program: Program
+  /** Files of `writeTrivyFiles`. */
+  readonly files: TrivyFiles
+  /** Default `SCAN_MS`. */
+  readonly timeoutMs?: number
+}
+
+/** Explicit configuration, so that nothing in a working directory or a home folder is ever read. Absolute paths. */
+export interface TrivyFiles {
+  readonly dir: string
+  readonly empty: string
+  readonly secrets: string
+  readonly modules: string
+}
+
+/** One call: all paths absolute but `input`, which is relative to `cwd` because the report repeats it. */
+export interface TrivyScan {
+  readonly cwd: string
+  readonly input: string
+  /** Folder with `db/trivy.db`. */
+  readonly cacheDir: string
+  /** Folder that only this call writes to. */
+  readonly outDir: string
+}
+
+// All built-in allow rules of Trivy 0.74.0: each hides secrets by the path of their file.
+const ALLOW_RULES = [
+  ...['dist-info', 'tests', 'examples', 'vendor', 'usr-dirs', 'locale-dir', 'markdown'],
+  ...['node.js', 'golang', 'python', 'rubygems', 'wordpress', 'anaconda-log'],
+]
+
+/** The secret configuration: every built-in rule applies to every path and every kind of text file. */
+export const SECRET_CONFIG = `disable-allow-rules:\n${ALLOW_RULES.map(rule => `  - ${rule}\n`).join('')}skip-patterns: []\n`
+
+/**
+ * Writes the configuration that all calls share into `dir` (private, made when absent). The secret configuration has
+ * a random name, because Trivy leaves out any scanned file whose path ends like the path of its configuration.
+ */
+export async function writeTrivyFiles(dir: string): Promise<TrivyFiles> {
+  const files: TrivyFiles = {
+    dir,
+    empty: join(dir, 'empty.yaml'),
+    secrets: join(dir, `secret-${randomUUID()}.yaml`),
+    modules: join(dir, 'modules'),
+  }
+  await mkdir(files.modules, { recursive: true })
+  await writeFile(files.empty, '')
+  await writeFile(files.secrets, SECRET_CONFIG)
+  return files
+}
+
+/** Arguments that every call shares: no foreign configuration, no call home, no update. */
+function sharedArgs(files: TrivyFiles, cacheDir: string, timeoutMs: number): readonly string[] {
+  return [
+    ...['--config', files.empty, '--ignorefile', files.empty, '--module-dir', files.modules],
+    ...['--cache-dir', cacheDir, '--timeout', `${Math.ceil(timeoutMs / 1000)}s`],
+    ...['--quiet', '--no-progress', '--skip-version-check', '--disable-telemetry'],
+  ]
+}
+
+function scanArgs(trivy: Trivy, scan: TrivyScan, output: string): readonly string[] {
+  return [
+    ...sharedArgs(trivy.files, scan.cacheDir, trivy.timeoutMs ?? SCAN_MS),
+    ...['--cache-backend', 'memory', '--skip-db-update', '--skip-java-db-update', '--offline-scan'],
+    ...['--format', 'json', '--output', output],
+  ]
+}
+
+/**
+ * Packages and their vulnerabilities of a one-image layout, all severities: the text of Trivy's JSON report. The
+ * exit code never depends on findings.
+ */
+export function scanPackages(trivy: Trivy, scan: TrivyScan): Promise<string> {
+  const kind = ['--scanners', 'vuln', '--list-all-pkgs', '--pkg-types', 'os,library']
+  return run(trivy, scan, ['image', '--input', scan.input, ...kind])
+}
+
+/** Secrets in files and in the configuration (environment, history) of a one-image layout: Trivy's JSON report. */
+export function scanSecrets(trivy: Trivy, scan: TrivyScan): Promise<string> {
+  const kind = ['--scanners', 'secret', '--image-config-scanners', 'secret']
+  const secrets = ['--secret-config', trivy.files.secrets]
+  return run(trivy, scan, ['image', '--input', scan.input, ...kind, ...secrets])
+}
+
+/** Vulnerabilities of the components of a CycloneDX document: Trivy's JSON report. */
+export function scanSbom(trivy: Trivy, scan: TrivyScan): Promise<string> {
+  return run(trivy, scan, ['sbom', scan.input, '--scanners', 'vuln'])
+}
+
+/** Secrets in a folder, with the same configuration as `scanSecrets`: Trivy's JSON report. */
+export function scanSecretFolder(trivy: Trivy, scan: TrivyScan): Promise<string> {
+  return run(trivy, scan, ['fs', scan.input, '--scanners', 'secret', '--secret-config', trivy.files.secrets])
+}
+
+async function run(trivy: Trivy, scan: TrivyScan, args: readonly string[]): Promise<string> {
+  const output = join(scan.outDir, 'report.json')
+  await runScanner(trivy.commands, {
+    program: trivy.program,
+    args: [...args, ...scanArgs(trivy, scan, output)],
+    grant: 'scanner',
+    cwd: scan.cwd,
+    timeoutMs: trivy.timeoutMs ?? SCAN_MS,
+    paths: { read: [scan.cwd, scan.cacheDir, trivy.files.dir], write: [scan.outDir] },
+  })
+  return await readScannerOutput(output, trivy.program)
+}
+
+/**
+ * Downloads a vulnerability database from an OCI repository (reference with tag or digest) into
+ * `cacheDir/db`. Only this call uses the network, with the registry's grant; it scans nothing.
+ */
+export async function downloadDatabase(trivy: Trivy, reference: string, cacheDir: string): Promise<void> {
+  const timeoutMs = trivy.timeoutMs ?? SCAN_MS
+  await runScanner(trivy.commands, {
+    program: trivy.program,
+    args: [
+      ...['image', '--download-db-only', '--db-repository', reference],
+      ...sharedArgs(trivy.files, cacheDir, timeoutMs),
+    ],
+    grant: 'registry',
+    timeoutMs,
+  })
+}
