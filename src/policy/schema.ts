@@ -20,6 +20,14 @@ const labelName = z
   .string()
   .max(128)
   .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/, { error: 'expected the name of a label' })
+const packageName = z
+  .string()
+  .max(300)
+  .regex(/^[^\s*?#]+$/, { error: 'expected a package name or a purl, without qualifiers and wildcards' })
+const imagePath = z
+  .string()
+  .max(1000)
+  .regex(/^[^*]*[^*/\s]$/, { error: 'expected the path of one file, without wildcards' })
 const advisoryId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.:_-]{2,63}$/, {
   error: 'expected the id of one advisory, such as CVE-2026-12345',
 })
@@ -33,8 +41,8 @@ const ruleSetting = z.strictObject({
 
 const exception = z.strictObject({
   id: advisoryId.describe('The advisory, or one of its aliases.'),
-  package: line.optional().describe('A package name, or a purl with or without its version.'),
-  path: line.optional().describe('The file in the image that the finding was read from.'),
+  package: packageName.optional().describe('A package name, or a purl with or without its version.'),
+  path: imagePath.optional().describe('The file in the image that the finding was read from.'),
   owner: line.describe('Who answers for it.'),
   reason: line.describe('Why it is acceptable until then.'),
   created: date.describe('The day it was permitted.'),

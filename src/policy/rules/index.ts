@@ -1,0 +1,31 @@
+import type { Rule } from '../rule.js'
+import type { RuleId } from '../rule-ids.js'
+import { RULE_IDS } from '../rule-ids.js'
+import { imagePin, labelRequired } from './image.js'
+import { inventoryUnexplained } from './inventory.js'
+import { vulnerabilityKev } from './kev.js'
+import { sbomPresent, sbomSubject } from './sbom.js'
+import { databaseAge, scannerCanary, toolVerified } from './scanner.js'
+import { secretFound } from './secret.js'
+import { signPresent } from './sign.js'
+import { userNonroot } from './user.js'
+import { vulnerabilitySeverity } from './vulnerability.js'
+
+const TABLE: Readonly<Record<RuleId, Rule>> = {
+  'vulnerability.severity': vulnerabilitySeverity,
+  'vulnerability.kev': vulnerabilityKev,
+  'secret.found': secretFound,
+  'sbom.present': sbomPresent,
+  'sbom.subject': sbomSubject,
+  'scanner.canary': scannerCanary,
+  'database.age': databaseAge,
+  'tool.verified': toolVerified,
+  'sign.present': signPresent,
+  'image.pin': imagePin,
+  'user.nonroot': userNonroot,
+  'label.required': labelRequired,
+  'inventory.unexplained': inventoryUnexplained,
+}
+
+/** Every rule, in the order of the reports. */
+export const RULES: readonly Rule[] = RULE_IDS.map(id => TABLE[id])

@@ -1,0 +1,45 @@
+import type { UnexplainedFile } from '../../evidence/image.js'
+import { defineRule } from '../rule.js'
+import type { CheckResult, RuleContext } from '../rule.js'
+import type { Violation } from '../verdict.js'
+import { fingerprint, originOfLayer } from '../violation.js'
+
+export const inventoryUnexplained = defineRule({
+  id: 'inventory.unexplained',
+  title: 'Every executable belongs to a package',
+  why: 'An executable that no package owns is in no SBOM and is matched with no advisory.',
+  fix: 'Install it from a package, or remove it.',
+  severity: 'medium',
+  phase: 'image',
+  needs: ['contents'],
+  controls: [
+    'CIS Docker 1.6.0 4.3',
+    'CIS Docker 1.6.0 4.11',
+    'NIST CSF 2.0 ID.AM-02',
+    'NTIA Minimum Elements 2021',
+  ],
+  check(given, context): CheckResult {
+    const executables = given.platforms.reduce((sum, one) => sum + one.contents.executables, 0)
+    const violations = given.platforms.flatMap(one =>
+      one.contents.unexplained.map(file => unexplainedViolation(file, one.platform, context)),
+    )
+    if (executables === 0 && violations.length === 0) return { notApplicable: 'the image has no executables' }
+    return { checked: Math.max(executables, violations.length), violations }
+  },
+})
+
+function unexplainedViolation(file: UnexplainedFile, platform: string, context: RuleContext): Violation {
+  const contents = context.evidence.platforms.find(one => one.platform === platform)?.contents
+  const kind = file.setuid ? 'setuid executable' : 'executable'
+  return {
+    rule: 'inventory.unexplained',
+    thing: file.path,
+    platforms: [platform],
+    severity: file.setuid ? 'high' : 'medium',
+    message: `The ${kind} ${file.path} (${String(file.size)} bytes) belongs to no package`,
+    fix: `install ${file.path} from a package, or remove it`,
+    ...originOfLayer(contents ?? { state: 'not-configured' }, file.layer),
+    imagePath: file.path,
+    fingerprint: fingerprint({ rule: 'inventory.unexplained', path: file.path }),
+  }
+}

@@ -1,0 +1,89 @@
+import type { ToolName } from '../../evidence/tooling.js'
+import { defineRule } from '../rule.js'
+import type { CheckResult } from '../rule.js'
+import type { Violation } from '../verdict.js'
+import { fingerprint } from '../violation.js'
+
+const HOUR = 3_600_000
+const FUTURE_TOLERANCE = 5 * 60_000
+/** Tools without which no evidence of an image exists. */
+const NEEDED_TOOLS: readonly ToolName[] = ['trivy', 'syft']
+
+export const scannerCanary = defineRule({
+  id: 'scanner.canary',
+  title: 'The scanner finds what it must find',
+  why: 'A scanner that finds nothing looks like a clean image; known-vulnerable packages tell them apart.',
+  fix: 'Renew the vulnerability database and the tools; then look at the scanner output in the report.',
+  severity: 'critical',
+  phase: 'image',
+  needs: ['canary'],
+  controls: ['CIS Docker 1.6.0 4.4', 'NIST SP 800-218 1.1 PO.3.2', 'NIST SP 800-218 1.1 RV.1.1'],
+  check(given): CheckResult {
+    const lost = given.canary.expected.filter(expected => !expected.found)
+    const unknown = lost.map(one => `the scanner did not find ${one.id} (${one.severity}) in ${one.purl}`)
+    return { checked: given.canary.expected.length, violations: [], unknown }
+  },
+})
+
+export const databaseAge = defineRule({
+  id: 'database.age',
+  title: 'The vulnerability database is fresh',
+  why: 'An old database does not know the advisories that matter today.',
+  fix: 'Fetch a newer database (input database), or say in the policy why an older one will do.',
+  severity: 'high',
+  phase: 'image',
+  needs: ['database'],
+  controls: ['CIS Docker 1.6.0 4.4', 'NIST SP 800-218 1.1 RV.1.1', 'NIST CSF 2.0 ID.RA-01'],
+  check(given, context): CheckResult {
+    const limit = context.policy.database.maxAgeHours
+    const updated = Date.parse(given.database.updatedAt)
+    const age = context.now.getTime() - updated
+    const unknown: string[] = []
+    if (Number.isNaN(updated)) unknown.push('vulnerability database: does not say of when it is')
+    else if (age < -FUTURE_TOLERANCE) {
+      const said = `${given.database.updatedAt}, after now (${context.now.toISOString()})`
+      unknown.push(`vulnerability database: is dated ${said}; one of the two clocks is wrong`)
+    } else if (age > limit * HOUR) {
+      const hours = Math.floor(age / HOUR)
+      unknown.push(
+        `vulnerability database: is ${String(hours)} h old (${given.database.updatedAt}), limit ${String(limit)} h`,
+      )
+    }
+    return { checked: 1, violations: [], unknown }
+  },
+})
+
+export const toolVerified = defineRule({
+  id: 'tool.verified',
+  title: 'Every tool is the one that is pinned',
+  why: 'A replaced scanner or signer can say anything.',
+  fix: 'Use tools: release, or a source whose program has a pinned SHA-256.',
+  severity: 'critical',
+  phase: 'image',
+  needs: ['tools'],
+  controls: [
+    'NIST SP 800-218 1.1 PO.3.2',
+    'NIST CSF 2.0 GV.SC-05',
+    'OWASP CI/CD Top 10 2022 CICD-SEC-3',
+    'OWASP CI/CD Top 10 2022 CICD-SEC-9',
+  ],
+  check(given): CheckResult {
+    const violations = given.tools
+      .filter(tool => !tool.verified)
+      .map((tool): Violation => {
+        return {
+          rule: 'tool.verified',
+          thing: `${tool.name} ${tool.version}`,
+          platforms: [],
+          severity: 'critical',
+          message: `${tool.name} ${tool.version} from ${tool.source} (SHA-256 ${tool.sha256}) is not pinned`,
+          fix: 'use tools: release, or tools: source with the pinned Go version',
+          origin: 'unknown',
+          fingerprint: fingerprint({ rule: 'tool.verified', advisory: tool.name }),
+        }
+      })
+    const names = new Set(given.tools.map(tool => tool.name))
+    const unknown = NEEDED_TOOLS.filter(name => !names.has(name)).map(name => `list of tools: lacks ${name}`)
+    return { checked: given.tools.length, violations, unknown }
+  },
+})
