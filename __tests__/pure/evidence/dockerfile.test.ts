@@ -1,0 +1,168 @@
+import { parseDockerfile } from '../../../src/evidence/dockerfile.js'
+import { instructionsOfLayers } from '../../../src/evidence/layer-instructions.js'
+import { reasonOf } from '../../support/reasons.js'
+
+const pin = `@sha256:${'a'.repeat(64)}`
+
+function bases(text: string, buildArgs: Record<string, string> = {}) {
+  return parseDockerfile(text, 'Dockerfile', { buildArgs }).bases.map(base => [
+    base.reference,
+    base.pinned,
+    base.location.line,
+  ])
+}
+
+describe('parseDockerfile, bases', () => {
+  test.each([
+    ['one image', 'FROM debian:12', [['debian:12', false, 1]]],
+    ['pinned', `# c\nFROM debian:12${pin}`, [[`debian:12${pin}`, true, 2]]],
+    ['a short digest is no pin', 'FROM debian@sha256:abc', [['debian@sha256:abc', false, 1]]],
+    ['scratch', 'FROM scratch\nCOPY a /a', []],
+    ['a stage is no base', 'FROM a AS One\nFROM one\nFROM oNe as two', [['a', false, 1]]],
+    [
+      'a later stage is no stage yet',
+      'FROM two AS one\nFROM a AS two',
+      [
+        ['two', false, 1],
+        ['a', false, 2],
+      ],
+    ],
+    ['ARG default', 'ARG V=12\nARG B=debian:${V}\nFROM $B', [['debian:12', false, 3]]],
+    ['ARG without default', 'ARG B\nFROM ${B}', [['${B}', false, 2]]],
+    [
+      'ARG after FROM does not count',
+      'FROM a\nARG B=b\nFROM $B',
+      [
+        ['a', false, 1],
+        ['$B', false, 3],
+      ],
+    ],
+    ['default in place', 'FROM ${B:-debian}', [['debian', false, 1]]],
+    ['platform flag', 'FROM --platform=$BUILDPLATFORM debian AS x', [['debian', false, 1]]],
+    ['lower case, continued', 'from \\\n  debian', [['debian', false, 1]]],
+    [
+      'COPY --from an image',
+      'FROM scratch\nCOPY --from=busybox:1 /a /a\nCOPY --from=0 /b /b',
+      [['busybox:1', false, 2]],
+    ],
+    [
+      'RUN --mount from an image',
+      'FROM a AS b\nRUN --mount=type=bind,from=tools,target=/t x\nRUN --mount=from=b x',
+      [
+        ['a', false, 1],
+        ['tools', false, 2],
+      ],
+    ],
+    ['escape directive', '# escape=`\nFROM `\n debian', [['debian', false, 2]]],
+    ['FROM inside a heredoc is text', 'FROM a\nRUN <<X\nFROM b\nX\n', [['a', false, 1]]],
+  ])('%s', (_name, text, expected) => {
+    expect(bases(text)).toEqual(expected)
+  })
+
+  test('a build argument wins over the default', () => {
+    expect(bases('ARG B=debian\nFROM $B', { B: `alpine${pin}` })).toEqual([[`alpine${pin}`, true, 2]])
+  })
+})
+
+describe('parseDockerfile, user and final stage', () => {
+  test.each([
+    ['the last one', 'FROM a\nUSER root\nUSER app\nRUN x', 'app', 3],
+    ['none', 'FROM a\nRUN x', undefined, undefined],
+    ['of another stage', 'FROM a AS b\nUSER app\nFROM c', undefined, undefined],
+    ['inherited from the stage it is built on', 'FROM a AS b\nUSER app\nFROM b\nRUN x', 'app', 2],
+    ['not the trigger of ONBUILD', 'FROM a\nONBUILD USER app', undefined, undefined],
+  ])('%s', (_name, text, value, line) => {
+    const { user } = parseDockerfile(text, 'Dockerfile')
+    expect([user?.value, user?.location.line]).toEqual([value, line])
+  })
+
+  test('a target chooses the final stage', () => {
+    const text = 'FROM a AS one\nUSER x\nFROM b AS two'
+    expect(parseDockerfile(text, 'f', { target: 'ONE' })).toMatchObject({
+      finalStage: { file: 'f', line: 1 },
+      user: { value: 'x' },
+    })
+    expect(parseDockerfile(text, 'f').finalStage.line).toBe(3)
+  })
+
+  test.each([
+    ['dockerfile-no-from', '', {}],
+    ['dockerfile-no-from', 'RUN x', {}],
+    ['dockerfile-no-target', 'FROM a', { target: 'b' }],
+    ['dockerfile-too-large', `FROM a\n#${'x'.repeat(300_000)}`, {}],
+  ])('refuses with %s', (reason, text, options) => {
+    expect(reasonOf(() => parseDockerfile(text, 'Dockerfile', options))).toBe(reason)
+  })
+})
+
+describe('instructionsOfLayers', () => {
+  const facts = parseDockerfile(
+    [
+      'FROM base AS build', // 1
+      'RUN make', // 2
+      'FROM debian', // 3
+      'WORKDIR /app', // 4
+      'RUN apt-get update && \\', // 5
+      '    # a comment', // 6
+      '    apt-get   install curl', // 7
+      'COPY --chown=1:1 --from=build /out/app ./', // 8
+      'COPY ["a b", "/c"]', // 9
+      'RUN ["/c", "--init"]', // 10
+      'RUN true', // 11
+      'RUN true', // 12
+      'RUN <<EOT', // 13
+      'x', // 14
+      'EOT', // 15
+      'ADD z.tar /z', // 16
+    ].join('\n'),
+    'Dockerfile',
+  )
+  const at = (createdBy: readonly string[]) =>
+    instructionsOfLayers(
+      createdBy.map(text => ({
+        createdBy: text.replace(/^empty:/, ''),
+        emptyLayer: text.startsWith('empty:'),
+      })),
+      facts,
+    ).map(place => place?.line)
+
+  test.each([
+    [
+      'BuildKit',
+      [
+        '# debian.sh',
+        'WORKDIR /app',
+        'RUN /bin/sh -c apt-get update &&     apt-get   install curl # buildkit',
+      ],
+      [undefined, 4, 5],
+    ],
+    [
+      'BuildKit copies',
+      ['COPY --chown=1:1 /out/app ./ # buildkit', 'COPY a b /c # buildkit', 'ADD z.tar /z # buildkit'],
+      [8, 9, 16],
+    ],
+    [
+      'BuildKit run with arguments',
+      ['RUN |2 A=1 B=x y /bin/sh -c true # buildkit', 'RUN /bin/sh -c true # buildkit'],
+      [11, 12],
+    ],
+    ['BuildKit run in JSON form', ['RUN /c --init # buildkit'], [10]],
+    [
+      'classic',
+      [
+        '/bin/sh -c true',
+        '/bin/sh -c true',
+        '/bin/sh -c #(nop) COPY --chown=1:1 file:5a in ./ ',
+        '/bin/sh -c #(nop) ADD dir:77 in /z ',
+      ],
+      [11, 12, 8, 16],
+    ],
+    ['one text more often than in the file: unknown', ['RUN /bin/sh -c true # buildkit'], [undefined]],
+    ['a base that ran the same', ['WORKDIR /app', 'empty:WORKDIR /app'], [undefined]],
+    ['another stage', ['RUN /bin/sh -c make # buildkit'], [undefined]],
+    ['a heredoc', ['RUN /bin/sh -c <<EOT (x) # buildkit'], [undefined]],
+    ['nothing known', ['', 'bazel build', '/bin/sh -c #(nop) CMD ["x"]'], [undefined, undefined, undefined]],
+  ])('%s', (_name, createdBy, lines) => {
+    expect(at(createdBy)).toEqual(lines)
+  })
+})
