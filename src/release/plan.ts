@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GateError } from '../errors.js'
+import type { Digest } from '../evidence/digest.js'
+import type { PlatformEvidence } from '../evidence/evidence.js'
+import type { SbomDocument } from '../evidence/sbom.js'
+import {
+  cyclonedxStatement,
+  encodeStatement,
+  signatureStatement,
+  spdxStatement,
+  subjectDigests,
+  subjectDigestsOf,
+  summaryStatement,
+  vulnerabilityStatement,
+  type ChildSubject,
+  type Statement,
+} from '../evidence/statement.js'
+import type { PlatformImage } from '../evidence/subject.js'
+import type { ReleaseRequest } from './request.js'
+
+/** One statement to sign and to attach to each of its subjects. */
+export interface PlannedStatement {
+  /** Name of its files: `signature`, `linux-amd64.spdx`. */
+  readonly slug: string
+  readonly predicateType: string
+  readonly subjects: readonly Digest[]
+  /** The exact bytes that are signed. */
+  readonly payload: string
+}
+
+const MAX_SBOM_BYTES = 96 * 1024 * 1024
+
+/**
+ * Every statement but the summary: one signature over index and children; for each child the SBOMs and the
+ * vulnerability report that the evidence holds, each with that child as its only subject. A document on disk that
+ * is not the one of the evidence is GateError `integrity`.
+ */
+export async function planStatements(
+  request: ReleaseRequest,
+  now: Date,
+): Promise<readonly PlannedStatement[]> {
+  const { subject } = request.layout
+  const named = { ...subject, name: request.image.name }
+  const planned = [plan('signature', signatureStatement(named, isRehearsal(request)))]
+  for (const child of subject.platforms) {
+    const evidence = request.evidence.platforms.find(one => one.platform === child.platform)
+    if (evidence === undefined) continue
+    planned.push(...(await planSboms(request, child, evidence)))
+    planned.push(...planVulnerabilities(request, child, evidence, now))
+  }
+  return planned
+}
+
+/** The verification summary over the bundles made so far. */
+export function planSummary(
+  request: ReleaseRequest,
+  inputs: readonly { readonly predicateType: string; readonly bundleSha256: string }[],
+  now: Date,
+): PlannedStatement {
+  const { policy, verdict, image, version } = request
+  const statement = summaryStatement({
+    image: { ...request.layout.subject, name: image.name },
+    version,
+    repository: image.name,
+    policy: { uri: policy.origin, sha256: policy.digest },
+    inputs,
+    passed: verdict.outcome === 'pass',
+    timeVerified: now.toISOString(),
+    rehearsal: isRehearsal(request),
+  })
+  return plan('summary', statement)
+}
+
+/** All digests that must carry the signature. */
+export function signedDigests(request: ReleaseRequest): readonly Digest[] {
+  return subjectDigestsOf(request.layout.subject)
+}
+
+async function planSboms(
+  request: ReleaseRequest,
+  child: PlatformImage,
+  evidence: PlatformEvidence,
+): Promise<readonly PlannedStatement[]> {
+  if (evidence.sboms.state !== 'present') return []
+  const subject = childSubject(request, child)
+  const planned: PlannedStatement[] = []
+  for (const document of evidence.sboms.value.documents) {
+    if (document.format === 'syft') continue
+    const content = await readDocument(request.reportDir, document)
+    const spdx = document.format === 'spdx-2.3'
+    const statement = spdx ? spdxStatement(subject, content) : cyclonedxStatement(subject, content)
+    planned.push(plan(`${platformSlug(child)}.${spdx ? 'spdx' : 'cyclonedx'}`, statement))
+  }
+  return planned
+}
+
+function planVulnerabilities(
+  request: ReleaseRequest,
+  child: PlatformImage,
+  evidence: PlatformEvidence,
+  now: Date,
+): readonly PlannedStatement[] {
+  const { tools, database } = request.evidence
+  const scanner = tools.state === 'present' ? tools.value.find(tool => tool.name === 'trivy') : undefined
+  if (evidence.vulnerabilities.state !== 'present' || database.state !== 'present') return []
+  if (scanner === undefined) return []
+  const statement = vulnerabilityStatement(childSubject(request, child), {
+    scan: evidence.vulnerabilities.value,
+    scanner: { name: scanner.name, version: scanner.version },
+    database: database.value,
+    scannedAt: now.toISOString(),
+  })
+  return [plan(`${platformSlug(child)}.vulnerabilities`, statement)]
+}
+
+async function readDocument(reportDir: string, document: SbomDocument): Promise<unknown> {
+  const path = join(reportDir, document.file)
+  const { size } = await stat(path)
+  if (size > MAX_SBOM_BYTES) {
+    const message = `${document.file} is larger than 96 MiB: it is not attested`
+    throw new GateError('evidence', { reason: 'sbom-too-large', message })
+  }
+  const bytes = await readFile(path)
+  if (createHash('sha256').update(bytes).digest('hex') !== document.sha256) {
+    const message = `${document.file} changed after it was judged; nothing is signed. Run again`
+    throw new GateError('integrity', { reason: 'sbom-changed', message })
+  }
+  const content: unknown = JSON.parse(bytes.toString('utf8'))
+  return content
+}
+
+function plan(slug: string, statement: Statement): PlannedStatement {
+  return {
+    slug,
+    predicateType: statement.predicateType,
+    subjects: subjectDigests(statement),
+    payload: encodeStatement(statement),
+  }
+}
+
+function childSubject(request: ReleaseRequest, child: PlatformImage): ChildSubject {
+  return { name: request.image.name, digest: child.manifest.digest }
+}
+
+function platformSlug(child: PlatformImage): string {
+  return child.platform.replace(/[^a-z0-9]+/g, '-')
+}
+
+function isRehearsal(request: ReleaseRequest): boolean {
+  return request.signing.kind === 'key' && request.signing.rehearsal
+}

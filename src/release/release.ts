@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GateError } from '../errors.js'
+import { present } from '../evidence/known.js'
+import type { VerifiedStatement } from '../evidence/evidence.js'
+import { enforcedOutcome, judge } from '../policy/evaluate.js'
+import { isolationProblem, mayRelease } from '../policy/resolve.js'
+import { cancelled } from '../registry/failure.js'
+import { openRegistry, type Credentials, type Registry } from '../registry/registry.js'
+import { verifyServed } from '../registry/served.js'
+import { readCredentials, type Crane } from '../tools/crane.js'
+import { attachAll } from './attach.js'
+import { openKey, type OpenKey } from './key.js'
+import { closeLedger, noteFailure, startLedger, type Ledger } from './ledger.js'
+import { planStatements, planSummary, signedDigests } from './plan.js'
+import { preflight, pushLayout } from './push.js'
+import type { ReleaseOutcome, ReleaseRequest, ReleaseServices } from './request.js'
+import { openSigner, type SignedStatement } from './sign.js'
+import { setTag } from './tag.js'
+import { verifyAsConsumer, verifyAttached } from './verify.js'
+import { verifyCommand } from './verify-command.js'
+
+interface Work {
+  readonly services: ReleaseServices
+  readonly request: ReleaseRequest
+  readonly ledger: Ledger
+  readonly crane: Crane
+  readonly registry: Registry
+  readonly credentials: Credentials | null
+}
+
+/**
+ * Releases an image whose verdict is a pass: push by digest, hash what the registry serves, sign, attach,
+ * verify, judge the rules of phase `released`, and only then tag. Never throws: a failure at any point leaves every
+ * tag that is not set yet unset and stands in `problems`, with all that was reached before it in the record.
+ */
+export async function releaseImage(
+  services: ReleaseServices,
+  request: ReleaseRequest,
+): Promise<ReleaseOutcome> {
+  const ledger = startLedger(request.image, request.layout.subject.digest)
+  try {
+    refuseUnfit(request)
+    if (request.verdict.outcome !== 'pass') return closeLedger(ledger)
+    ledger.state = 'failed'
+    await release(services, request, ledger)
+  } catch (thrown) {
+    noteFailure(ledger, services.signal.aborted ? cancelled() : thrown)
+  }
+  return closeLedger(ledger)
+}
+
+/** What the verdict, the policy and the evidence must say before anything is touched. */
+function refuseUnfit(request: ReleaseRequest): void {
+  const { verdict, evidence, layout, policy, image, signing } = request
+  const { digest } = layout.subject
+  const judged = evidence.subject.state === 'present' ? evidence.subject.value.digest : null
+  if (verdict.blocks || verdict.outcome === 'incomplete')
+    throw unfit('verdict-blocks', 'the verdict does not let it')
+  if (judged !== digest || verdict.subject?.digest !== digest) {
+    throw unfit('other-subject', `${digest} is not the image that was judged`)
+  }
+  if (!mayRelease(policy, image.name)) {
+    throw unfit('image-not-bound', `the policy does not list ${image.name} under bind`, 'config')
+  }
+  const signs = signing.kind === 'key'
+  const isolation = evidence.isolation.state === 'present' ? evidence.isolation.value : 'none'
+  const problem = isolationProblem(policy, isolation, signs)
+  if (problem !== undefined) throw unfit('isolation-none', problem, 'evidence')
+  if (signs && signing.rehearsal && !image.loopback) {
+    throw unfit('rehearsal-not-loopback', 'a rehearsal key signs for a registry on loopback only', 'config')
+  }
+}
+
+async function release(services: ReleaseServices, request: ReleaseRequest, ledger: Ledger): Promise<void> {
+  const { signing, image, workDir } = request
+  const crane = { commands: services.commands, program: services.crane }
+  const key = signing.kind === 'key' ? await openKey(services, signing, workDir) : null
+  try {
+    const credentials = await readCredentials(crane, image.host)
+    const { signal } = services
+    const limits = request.limits === undefined ? {} : { limits: request.limits }
+    const registry = openRegistry({ image, credentials, access: 'pull,push', signal, ...limits })
+    const work = { services, request, ledger, crane, registry, credentials }
+    await preflight(registry, request.layout, request.tags)
+    await pushLayout(crane, image, request.layout)
+    ledger.state = 'pushed'
+    const statements = key === null ? await verifyPushed(work) : await signAndVerify(work, key)
+    if (!judgeReleased(work, statements)) return
+    await setTags(work)
+    ledger.state = 'released'
+  } finally {
+    await key?.close()
+  }
+}
+
+async function verifyPushed(work: Work): Promise<readonly VerifiedStatement[]> {
+  work.ledger.served = await verifyServed(work.registry, work.request.layout.blobs)
+  return []
+}
+
+async function signAndVerify(work: Work, key: OpenKey): Promise<readonly VerifiedStatement[]> {
+  const { services, request, ledger, registry, credentials } = work
+  const publicKeyFile = await writePublicKey(work, key)
+  const [, signed] = await both(verifyPushed(work), signAll(work, key))
+  const attached = await attachAll(
+    {
+      image: request.image,
+      credentials,
+      created: services.now().toISOString(),
+      rehearsal: request.signing.kind === 'key' && request.signing.rehearsal,
+      signal: services.signal,
+      requestMs: registry.limits.answerMs,
+    },
+    signed,
+  )
+  const cosign = { commands: services.commands, program: services.cosign }
+  const { publicKey, fingerprint } = key
+  const verification = { cosign, registry, publicKey, publicKeyFile, fingerprint, workDir: request.workDir }
+  const { bundles, statements } = await verifyAttached(verification, attached)
+  ledger.bundles = bundles
+  for (const digest of signedDigests(request)) {
+    await verifyAsConsumer(cosign, { image: request.image, digest }, publicKeyFile)
+  }
+  ledger.signer = fingerprint
+  ledger.verifyCommand = verifyCommand(request, publicKeyFile)
+  return statements
+}
+
+async function signAll(work: Work, key: OpenKey): Promise<readonly SignedStatement[]> {
+  const { services, request, ledger } = work
+  const signer = await openSigner(services, key.key, request)
+  try {
+    const signed: SignedStatement[] = []
+    const keep = (one: SignedStatement): void => {
+      signed.push(one)
+      ledger.files.push({
+        path: one.file,
+        kind: 'bundle',
+        sha256: one.bundleSha256,
+        size: one.bundle.byteLength,
+      })
+    }
+    for (const planned of await planStatements(request, services.now())) keep(await signer.sign(planned))
+    keep(await signer.sign(planSummary(request, signed, services.now())))
+    return signed
+  } finally {
+    await signer.close()
+  }
+}
+
+/**
+ * True when the rules of phase `released`, judged over what the registry serves, let the tags be set. A fail keeps
+ * them unset in audit mode too: a tag promises a verified signature.
+ */
+function judgeReleased(work: Work, statements: readonly VerifiedStatement[]): boolean {
+  const { request, ledger, services } = work
+  const released = present({ digest: request.layout.subject.digest, statements })
+  const evidence = { ...request.evidence, released }
+  const verdict = judge({ policy: request.policy, evidence, phases: ['released'], now: services.now() })
+  ledger.results = verdict.results
+  const outcome = enforcedOutcome(verdict.results)
+  if (outcome !== 'incomplete') return outcome === null
+  const message = 'the rules about the released image could not be judged; nothing is tagged'
+  throw new GateError('evidence', { reason: 'released-incomplete', message })
+}
+
+async function setTags(work: Work): Promise<void> {
+  const { crane, registry, request, ledger, services } = work
+  for (const tag of request.tags) {
+    if (services.signal.aborted) throw cancelled()
+    const state = await setTag(crane, registry, { digest: request.layout.subject.digest, tag })
+    ledger.tags.push({ tag, state })
+  }
+}
+
+async function writePublicKey(work: Work, key: OpenKey): Promise<string> {
+  const { reportDir } = work.request
+  await mkdir(reportDir, { recursive: true })
+  const path = join(reportDir, 'cosign.pub')
+  await writeFile(path, key.publicKey)
+  const bytes = await readFile(path)
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  work.ledger.files.push({ path: 'cosign.pub', kind: 'public-key', sha256, size: bytes.byteLength })
+  return path
+}
+
+/** Waits for both, then throws the first failure: nothing goes on in the background. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
+  await Promise.allSettled([first, second])
+  return [await first, await second]
+}
+
+function unfit(
+  reason: string,
+  message: string,
+  code: 'config' | 'evidence' | 'integrity' = 'integrity',
+): GateError {
+  return new GateError(code, { reason, message: `nothing is pushed: ${message}` })
+}

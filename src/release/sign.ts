@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GateError } from '../errors.js'
+import { MAX_BUNDLE_BYTES, parseBundle } from '../evidence/bundle.js'
+import { signStatement, writeOfflineConfiguration, type SigningKey } from '../tools/cosign.js'
+import type { PlannedStatement } from './plan.js'
+import type { ReleaseServices } from './request.js'
+
+/** A statement and the bundle that carries it, on disk and in memory. */
+export interface SignedStatement extends PlannedStatement {
+  /** Relative to the report directory. */
+  readonly file: string
+  readonly bundle: Buffer
+  readonly bundleSha256: string
+}
+
+export interface Signer {
+  /** Signs one statement and writes `bundles/SLUG.sigstore.json`. */
+  readonly sign: (statement: PlannedStatement) => Promise<SignedStatement>
+  readonly close: () => Promise<void>
+}
+
+/** Opens a signer that speaks to no registry and no service. `close` removes its temporary files. */
+export async function openSigner(
+  services: ReleaseServices,
+  key: SigningKey,
+  folders: { readonly workDir: string; readonly reportDir: string },
+): Promise<Signer> {
+  const dir = await mkdtemp(join(folders.workDir, 'sign-'))
+  const configuration = await writeOfflineConfiguration(dir)
+  await mkdir(join(folders.reportDir, 'bundles'), { recursive: true })
+  const cosign = { commands: services.commands, program: services.cosign }
+  return {
+    close: () => rm(dir, { recursive: true, force: true }),
+    sign: async planned => {
+      const statement = join(dir, `${planned.slug}.json`)
+      const file = join('bundles', `${planned.slug}.sigstore.json`)
+      const bundle = join(folders.reportDir, file)
+      await writeFile(statement, planned.payload, { mode: 0o600 })
+      await rm(bundle, { force: true })
+      await signStatement(cosign, key, { statement, bundle, ...configuration })
+      return { ...planned, file, ...(await readSigned(bundle, planned)) }
+    },
+  }
+}
+
+async function readSigned(
+  path: string,
+  planned: PlannedStatement,
+): Promise<{ readonly bundle: Buffer; readonly bundleSha256: string }> {
+  const found = await stat(path).catch(() => null)
+  if (found === null || found.size === 0 || found.size > MAX_BUNDLE_BYTES) {
+    throw signFailed(planned, 'cosign ended well and wrote no bundle')
+  }
+  const bundle = await readFile(path)
+  if (parseBundle(bundle.toString('utf8')).payload !== planned.payload) {
+    throw signFailed(planned, 'the bundle holds another statement')
+  }
+  return { bundle, bundleSha256: createHash('sha256').update(bundle).digest('hex') }
+}
+
+function signFailed(planned: PlannedStatement, why: string): GateError {
+  const message = `signing ${planned.predicateType} failed: ${why}; nothing is tagged`
+  return new GateError('tool', { reason: 'sign-failed', message })
+}

@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { GateError } from '../errors.js'
+import { BUNDLE_MEDIA_TYPE, MAX_BUNDLE_BYTES, parseBundle } from '../evidence/bundle.js'
+import { isDigest, type Digest } from '../evidence/digest.js'
+import type { VerifiedStatement } from '../evidence/evidence.js'
+import { pinnedReference, type ImageReference } from '../evidence/reference.js'
+import { PREDICATE } from '../evidence/statement.js'
+import type { AttachedBundle } from '../record/record.js'
+import { fetchBlob } from '../registry/blobs.js'
+import { fetchManifest } from '../registry/manifests.js'
+import { listReferrers } from '../registry/referrers.js'
+import type { Registry } from '../registry/registry.js'
+import { verifyBundle, verifyReference, type Cosign } from '../tools/cosign.js'
+import type { Attached } from './attach.js'
+import { verifyInProcess } from './trust.js'
+
+/** What a release is verified with. */
+export interface Verification {
+  readonly cosign: Cosign
+  readonly registry: Registry
+  /** PEM text, and the file that holds it. */
+  readonly publicKey: string
+  readonly publicKeyFile: string
+  /** SHA-256 of the public key in DER form, hex. */
+  readonly fingerprint: string
+  readonly workDir: string
+}
+
+const CHECKS = ['registry bytes', 'cosign verify-blob-attestation', 'in process', 'statement'] as const
+const READ_BACK_TRIES = 4
+
+/**
+ * Reads back from the registry what was attached and verifies every bundle that it serves now: by hash, by Cosign,
+ * in this process, and its statement byte for byte. One that is not listed or not served is GateError `integrity`
+ * (`attach-lost`).
+ */
+export async function verifyAttached(
+  verification: Verification,
+  attached: readonly Attached[],
+): Promise<{
+  readonly bundles: readonly AttachedBundle[]
+  readonly statements: readonly VerifiedStatement[]
+}> {
+  const dir = await mkdtemp(join(verification.workDir, 'verify-'))
+  try {
+    for (const digest of new Set(attached.map(one => one.attachedTo))) {
+      await requireListed(verification.registry, digest, attached)
+    }
+    const bundles: AttachedBundle[] = []
+    for (const one of attached) bundles.push(await verifyOne(verification, one, dir))
+    return { bundles, statements: statementsOf(attached, verification.fingerprint) }
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+/**
+ * What a consumer would do: `cosign verify` on the reference. Cosign alone counts any attestation of the key as a
+ * signature, so a signature (`https://sigstore.dev/cosign/sign/v1`) over exactly this digest must be among what it
+ * verified; else GateError `integrity` (`signature-absent`).
+ */
+export async function verifyAsConsumer(
+  cosign: Cosign,
+  subject: { readonly image: ImageReference; readonly digest: Digest },
+  publicKeyFile: string,
+): Promise<void> {
+  const reference = pinnedReference(subject.image, subject.digest)
+  const reports = await verifyReference(cosign, reference, publicKeyFile)
+  if (reports.some(one => one.type === PREDICATE.signature && one.digest === subject.digest)) return
+  const message = `${reference} carries attestations of this key and no signature; nothing is tagged`
+  throw new GateError('integrity', { reason: 'signature-absent', message })
+}
+
+async function requireListed(
+  registry: Registry,
+  digest: Digest,
+  attached: readonly Attached[],
+): Promise<void> {
+  const wanted = attached.filter(one => one.attachedTo === digest)
+  let lost: readonly Attached[] = wanted
+  for (let tries = 1; tries <= READ_BACK_TRIES; tries += 1) {
+    const listed = new Set((await listReferrers(registry, digest)).filter(isBundle).map(one => one.digest))
+    lost = wanted.filter(one => !listed.has(one.referrer))
+    if (lost.length === 0) return
+    if (tries < READ_BACK_TRIES) await sleep(250 * tries)
+  }
+  throw attachLost(registry, lost[0] ?? null, 'it is not in the list of referrers')
+}
+
+function isBundle(referrer: { readonly artifactType: string | null }): boolean {
+  return referrer.artifactType === BUNDLE_MEDIA_TYPE
+}
+
+const descriptorSchema = z.object({
+  mediaType: z.string(),
+  digest: z.custom<Digest>(isDigest),
+  size: z.number().int().nonnegative(),
+})
+const referrerSchema = z.object({
+  artifactType: z.literal(BUNDLE_MEDIA_TYPE),
+  layers: z.array(descriptorSchema).length(1),
+  subject: descriptorSchema,
+})
+
+async function verifyOne(verification: Verification, one: Attached, dir: string): Promise<AttachedBundle> {
+  const { registry, cosign, publicKey, publicKeyFile } = verification
+  const { signed, attachedTo, referrer } = one
+  const bytes = await fetchAttached(registry, one)
+  const file = join(dir, `${createHash('sha256').update(bytes).digest('hex')}.json`)
+  await writeFile(file, bytes)
+  const { predicateType } = signed
+  await verifyBundle(cosign, { bundle: file, publicKey: publicKeyFile, digest: attachedTo, predicateType })
+  const text = bytes.toString('utf8')
+  await verifyInProcess(text, { publicKey, digest: attachedTo, predicateType })
+  if (parseBundle(text).payload !== signed.payload) {
+    throw attachLost(registry, one, 'the registry serves another statement')
+  }
+  return { predicateType, attachedTo, referrer, file: signed.file, verified: CHECKS }
+}
+
+async function fetchAttached(registry: Registry, one: Attached): Promise<Buffer> {
+  const manifest = await fetchManifest(registry, one.referrer)
+  if (manifest === null) throw attachLost(registry, one, 'its manifest is not served')
+  const parsed = referrerSchema.safeParse(parseJson(manifest.bytes))
+  if (!parsed.success) throw attachLost(registry, one, 'its manifest is not the one that was written')
+  const [layer] = parsed.data.layers
+  if (layer === undefined || parsed.data.subject.digest !== one.attachedTo) {
+    throw attachLost(registry, one, 'its manifest names another subject')
+  }
+  const bytes = await fetchBlob(registry, layer, MAX_BUNDLE_BYTES)
+  if (createHash('sha256').update(bytes).digest('hex') === one.signed.bundleSha256) return bytes
+  throw attachLost(registry, one, 'the registry serves another bundle')
+}
+
+/** Each statement once, with all its subjects. */
+function statementsOf(attached: readonly Attached[], fingerprint: string): readonly VerifiedStatement[] {
+  const unique = new Map(attached.map(one => [one.signed.bundleSha256, one.signed]))
+  return [...unique.values()].map(({ predicateType, subjects }) => ({
+    predicateType,
+    subjects,
+    signer: `sha256:${fingerprint}`,
+  }))
+}
+
+function attachLost(registry: Registry, one: Attached | null, why: string): GateError {
+  const what = one === null ? 'an attestation' : `${one.signed.predicateType} on ${one.attachedTo}`
+  const message = `${registry.image.name} did not keep ${what}: ${why}; nothing is tagged. Run again`
+  return new GateError('integrity', { reason: 'attach-lost', message })
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}

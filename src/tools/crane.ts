@@ -1,0 +1,190 @@
+import { z } from 'zod'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GateError } from '../errors.js'
+import { isDigest, type Digest } from '../evidence/digest.js'
+import { pinnedReference, type ImageReference } from '../evidence/reference.js'
+import type { Commands, Program } from './command.js'
+
+/** What crane needs: the one starter of processes, and the program. */
+export interface Crane {
+  readonly commands: Commands
+  readonly program: Program
+}
+
+const QUICK_MS = 60_000
+const PUSH_FLOOR = 128 * 1024
+const credentialsSchema = z.object({
+  Username: z.string().max(4096).default(''),
+  Secret: z
+    .string()
+    .max(64 * 1024)
+    .default(''),
+})
+
+/**
+ * Pushes a layout by digest, without a tag, and returns what the registry is said to have taken. Another printed
+ * digest is GateError `integrity` (`digest-not-accepted`); the rest is GateError `service` with the reason of the
+ * failure. `bytes` sets the time limit: one minute and 128 KiB a second.
+ */
+export async function pushByDigest(
+  crane: Crane,
+  push: {
+    readonly layoutDir: string
+    readonly image: ImageReference
+    readonly digest: Digest
+    readonly bytes: number
+  },
+): Promise<void> {
+  const reference = pinnedReference(push.image, push.digest)
+  const timeoutMs = QUICK_MS + Math.ceil((push.bytes / PUSH_FLOOR) * 1000)
+  const { commands, program } = crane
+  const result = await commands
+    .run({ program, args: ['push', push.layoutDir, reference], grant: 'registry', timeoutMs })
+    .catch((thrown: unknown) => {
+      throw explainRegistryCommand(thrown, `pushing ${reference}`)
+    })
+  const printed = result.stdout.trim().split('\n').at(-1)?.trim() ?? ''
+  if (printed === reference) return
+  const message = `the registry took ${JSON.stringify(printed.slice(0, 300))} instead of ${reference}; nothing is tagged`
+  throw new GateError('integrity', { reason: 'digest-not-accepted', message })
+}
+
+/** Points one tag at a digest that is already in the repository. */
+export async function tagDigest(
+  crane: Crane,
+  image: ImageReference,
+  digest: Digest,
+  tag: string,
+): Promise<void> {
+  const { commands, program } = crane
+  const args = ['tag', pinnedReference(image, digest), tag]
+  try {
+    await commands.run({ program, args, grant: 'registry', timeoutMs: QUICK_MS })
+  } catch (thrown) {
+    throw explainRegistryCommand(thrown, `tagging ${image.name}:${tag}`)
+  }
+}
+
+/**
+ * What the login of this machine holds for a registry (docker configuration and its credential helpers); null when
+ * there is none. The secret is never logged.
+ */
+export async function readCredentials(
+  crane: Crane,
+  host: string,
+): Promise<{ readonly username: string; readonly secret: string } | null> {
+  const { commands, program } = crane
+  const args = ['auth', 'get', host]
+  let stdout: string
+  try {
+    stdout = (await commands.run({ program, args, grant: 'registry', timeoutMs: QUICK_MS })).stdout
+  } catch (thrown) {
+    if (thrown instanceof GateError && /credentials not found/.test(thrown.message)) return null
+    throw thrown
+  }
+  const parsed = credentialsSchema.safeParse(parseJson(stdout))
+  if (!parsed.success) {
+    const message = `the login for ${host} cannot be read: check the docker configuration, or log in again`
+    throw new GateError('service', { reason: 'registry-login-unreadable', message })
+  }
+  const { Username: username, Secret: secret } = parsed.data
+  return username === '' && secret === '' ? null : { username, secret }
+}
+
+/** The embedded registry while it runs. */
+export interface EmbeddedRegistry {
+  /** `127.0.0.1:PORT`. */
+  readonly host: string
+  readonly stop: () => Promise<void>
+}
+
+/**
+ * Starts a registry on a random port of 127.0.0.1, in memory or in `diskDir`. It has no login and checks little:
+ * for rehearsals and tests. Stopped by its `stop` or with all other processes.
+ */
+export async function serveRegistry(
+  crane: Crane,
+  options: { readonly diskDir?: string } = {},
+): Promise<EmbeddedRegistry> {
+  const disk = options.diskDir === undefined ? [] : ['--disk', options.diskDir]
+  const service = await crane.commands.serve({
+    program: crane.program,
+    args: ['registry', 'serve', '--address', '127.0.0.1:0', ...disk],
+    grant: 'registry',
+    timeoutMs: 0,
+  })
+  for (let tries = 0; tries < 200; tries += 1) {
+    const port = /serving on port (\d+)/.exec(service.output())?.[1]
+    if (port !== undefined) return { host: `127.0.0.1:${port}`, stop: service.stop }
+    await sleep(25)
+  }
+  await service.stop()
+  const message = 'the embedded registry did not start within 5 seconds; run again'
+  throw new GateError('tool', { reason: 'registry-not-started', message })
+}
+
+/** The digest in what `crane digest` prints. */
+export async function headDigest(crane: Crane, reference: string): Promise<Digest> {
+  const { commands, program } = crane
+  const { stdout } = await commands.run({
+    program,
+    args: ['digest', reference],
+    grant: 'registry',
+    timeoutMs: QUICK_MS,
+  })
+  const digest = stdout.trim()
+  if (isDigest(digest)) return digest
+  throw new GateError('tool', { reason: 'crane-answer', message: `crane names no digest for ${reference}` })
+}
+
+/** Gives a failed registry command the reason that the report shows; other errors pass through unchanged. */
+export function explainRegistryCommand(thrown: unknown, what: string): unknown {
+  if (!(thrown instanceof GateError) || thrown.code !== 'tool') return thrown
+  const found = REASONS.find(([, pattern]) => pattern.test(thrown.message))
+  if (thrown.reason === 'timed-out') return failure('registry-timeout', what, thrown)
+  if (thrown.reason !== 'exit-code' || found === undefined) {
+    return thrown.reason === 'exit-code' ? failure('push-failed', what, thrown) : thrown
+  }
+  return failure(found[0], what, thrown)
+}
+
+const REASONS: readonly (readonly [string, RegExp])[] = [
+  ['digest-not-accepted', /DIGEST_INVALID/],
+  ['registry-refused', /UNAUTHORIZED|DENIED|\b401\b|\b403\b/i],
+  ['registry-timeout', /timeout|deadline exceeded/i],
+  [
+    'registry-unreachable',
+    /connection refused|no such host|connection reset|network is unreachable|\bEOF\b/i,
+  ],
+  ['registry-unavailable', /\b5\d\d\b|\b429\b|TOOMANYREQUESTS/],
+]
+
+function failure(reason: string, what: string, cause: GateError): GateError {
+  const message = `${what} failed, nothing is tagged: ${cause.message}`
+  return new GateError(reason === 'digest-not-accepted' ? 'integrity' : 'service', { reason, message, cause })
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Names of the repositories that a registry lists; refuses an answer that is no list of names. */
+export async function listRepositories(crane: Crane, host: string): Promise<readonly string[]> {
+  const { commands, program } = crane
+  const { stdout } = await commands.run({
+    program,
+    args: ['catalog', host],
+    grant: 'registry',
+    timeoutMs: QUICK_MS,
+  })
+  const names = stdout.split('\n').filter(line => line !== '')
+  if (names.every(name => /^[a-z0-9][a-z0-9._/-]*$/.test(name))) return names
+  throw new GateError('service', {
+    reason: 'registry-answer',
+    message: `${host} lists names that are no names.`,
+  })
+}
