@@ -16,7 +16,7 @@ import {
 } from '../record/record.js'
 import { renderSummary } from '../report/summary.js'
 import { programVersion } from '../services.js'
-import type { ToolSet } from '../tools/install.js'
+import { factsOf, type ToolSet } from '../tools/install.js'
 import type { GateRun } from './gate.js'
 import type { Plan } from './plan.js'
 import type { Built } from './road.js'
@@ -132,7 +132,7 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
     engine: facts.built?.engine ?? null,
     imageId: facts.built?.layout.subject.platforms[0]?.configDigest ?? null,
     isolation: evidence?.isolation.state === 'present' ? evidence.isolation.value : null,
-    tools: Object.values(facts.tools ?? {}).map(tool => tool.facts),
+    tools: factsOf(facts.tools ?? {}),
     database: evidence?.database.state === 'present' ? evidence.database.value : null,
     packages: countPackages(evidence ?? null),
     counts,

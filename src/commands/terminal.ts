@@ -69,17 +69,16 @@ function addGate(program: Command, environment: Environment, ending: { code: num
   }
   command.action(async (context: string | undefined) => {
     const { gateAtTerminal } = await import('./terminal-gate.js')
-    const given = new Map(INPUTS.map(input => [input.name, command.getOptionValue(camelCase(input.name))]))
-    ending.code = await gateAtTerminal({ environment, context, option: name => optionText(given.get(name)) })
+    ending.code = await gateAtTerminal({ environment, context, option: name => flagText(command, name) })
   })
 }
 
-/** The name under which commander keeps a flag. */
-function camelCase(flag: string): string {
-  return flag.replace(/^no-/, '').replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
-}
-
-function optionText(value: unknown): string {
+/** Value of a flag as text; '' when it was not given. Commander keeps `--no-x` as `x: false`. */
+function flagText(command: Command, flag: string): string {
+  const negated = flag.startsWith('no-')
+  const key = flag.replace(/^no-/, '').replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+  const value: unknown = command.getOptionValue(key)
+  if (negated) return value === false ? 'true' : ''
   return typeof value === 'string' ? value : value === true ? 'true' : ''
 }
 

@@ -1,0 +1,29 @@
+import { cp, lstat, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describeError, GateError } from '../errors.js'
+import type { BuiltImage } from './built.js'
+
+const PARTS = ['oci-layout', 'index.json', 'blobs'] as const
+
+/**
+ * Copies a ready OCI layout into the private folder, so that nobody can change it between the hash and the push.
+ * Links are copied as links and refused later by the strict reader. Refuses a folder that is no layout.
+ */
+export async function copyLayout(from: string, workDir: string): Promise<BuiltImage> {
+  const layoutDir = join(workDir, 'layout')
+  await mkdir(layoutDir, { mode: 0o755 })
+  for (const part of PARTS) {
+    const source = join(from, part)
+    if ((await lstat(source).catch(() => null)) === null) {
+      const message = `'${from}' has no ${part}: it is no OCI layout. Give oci-layout:DIR with index.json and blobs/.`
+      throw new GateError('config', { reason: 'layout-missing', message })
+    }
+    try {
+      await cp(source, join(layoutDir, part), { recursive: true, errorOnExist: true, force: false })
+    } catch (cause) {
+      const message = `'${source}' cannot be copied: ${describeError(cause)}`
+      throw new GateError('tool', { reason: 'layout-not-copied', message, cause })
+    }
+  }
+  return { layoutDir, engine: null, imageId: null }
+}

@@ -1,0 +1,139 @@
+import { copyFile, mkdir } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import pc from 'picocolors'
+import { engineAnswers } from '../build/docker.js'
+import { GateError } from '../errors.js'
+import { digestHex } from '../evidence/digest.js'
+import { PREDICATE } from '../evidence/statement.js'
+import type { RunRecord } from '../record/record.js'
+import { readInputs } from '../inputs.js'
+import type { Environment, Services } from '../services.js'
+import { generateKeyPair } from '../tools/cosign.js'
+import { listRepositories, serveRegistry } from '../tools/crane.js'
+import { installTools, toolOf, type ToolSet } from '../tools/install.js'
+import { gate } from './gate.js'
+import { ROAD } from './road.js'
+import { withSession } from './session.js'
+import { toolServices } from './tool-services.js'
+import { terminalSurface } from './terminal-surface.js'
+
+const MINUTES = 30
+const PASSWORD = 'rehearsal'
+
+interface Demo {
+  readonly services: Services
+  readonly tools: ToolSet
+  readonly output: string
+  readonly engine: 'docker' | 'layout'
+  readonly host: string
+}
+
+/**
+ * The main job for real, on an example: the vulnerable variant is refused and nothing is pushed, the fixed one is
+ * released to an embedded registry, verified and tagged. Resolves with 0 only when both went as they must.
+ */
+export async function demo(given: {
+  readonly environment: Environment
+  readonly output: string
+  readonly tools: string
+}): Promise<number> {
+  const output = resolve(given.output)
+  const environment = { ...given.environment, COSIGN_PASSWORD: PASSWORD }
+  return await withSession(
+    { environment, target: process.stderr, timeoutMs: MINUTES * 60_000 },
+    async services => await rehearse(services, output, given.tools),
+  )
+}
+
+async function rehearse(services: Services, output: string, source: string): Promise<number> {
+  await mkdir(join(output, 'bin'), { recursive: true })
+  const commands = services.newCommands()
+  say('Portcullis demo: one example, gated twice. Keys and registry live on this machine only.')
+  const tools = await installTools(toolServices(services, commands), {
+    source,
+    names: ['trivy', 'syft', 'cosign', 'crane'],
+    allowSource: true,
+  })
+  const cosign = toolOf(tools, 'cosign').program
+  await copyFile(cosign.path, join(output, 'bin', 'cosign'))
+  await generateKeyPair({ commands, program: cosign }, join(services.workDir, 'rehearsal'), PASSWORD)
+  const engine = (await engineAnswers(commands)) ? 'docker' : 'layout'
+  say(
+    engine === 'docker'
+      ? 'Docker answers: it builds the example.'
+      : "No Docker answers: the example's ready layout is used.",
+  )
+  const crane = { commands, program: toolOf(tools, 'crane').program }
+  const registry = await serveRegistry(crane)
+  const run: Demo = { services, tools, output, engine, host: registry.host }
+
+  const refused = await gateVariant(run, 'vulnerable')
+  const after = await listRepositories(crane, registry.host)
+  say(`The registry now holds ${after.length === 0 ? 'nothing' : after.join(', ')}.`)
+  const released = await gateVariant(run, 'fixed')
+  const good = refused.exitCode === 1 && after.length === 0 && released.release.state === 'released'
+  closing(run, released, good)
+  return good ? 0 : 3
+}
+
+async function gateVariant(run: Demo, variant: 'vulnerable' | 'fixed'): Promise<RunRecord> {
+  const example = join(run.services.programRoot, 'examples', 'app')
+  say(`\n${variant === 'vulnerable' ? '1. The vulnerable variant' : '2. The fixed variant'}`)
+  const values: Readonly<Record<string, string>> = {
+    image: `${run.host}/demo/app`,
+    context: join(example, variant),
+    ...(run.engine === 'layout' ? { subject: `oci-layout:${join(example, 'layouts', variant)}` } : {}),
+    policy: join(example, variant, '.github', 'portcullis.yml'),
+    database: join(run.services.programRoot, 'data', 'demo-db.tar.gz'),
+    publish: 'always',
+    tags: '1.0.0',
+    sign: 'key',
+    key: join(run.services.workDir, 'rehearsal.key'),
+    output: join(run.output, variant),
+  }
+  return await gate({
+    services: run.services,
+    request: readInputs(name => values[name] ?? '', { sigil: '--' }),
+    kind: 'terminal',
+    surfaces: terminalSurface(process.stdout, pc.isColorSupported),
+    road: {
+      ...ROAD,
+      tools: () => Promise.resolve({ value: run.tools, detail: 'verified at the start of the demo' }),
+    },
+  })
+}
+
+function closing(run: Demo, released: RunRecord, good: boolean): void {
+  const here = (path: string): string => relative(process.cwd(), path) || '.'
+  if (!good) {
+    say('\nThe demo did not go as it must: the records say why.')
+    return say(
+      `  ${here(join(run.output, 'vulnerable', 'portcullis.json'))}\n  ${here(join(run.output, 'fixed', 'portcullis.json'))}`,
+    )
+  }
+  const bundle = released.release.bundles.find(item => item.predicateType === PREDICATE.signature)
+  const { digest } = released.release
+  if (bundle === undefined || digest === undefined) {
+    throw new GateError('tool', {
+      reason: 'demo-without-signature',
+      message: 'The release has no signature bundle.',
+    })
+  }
+  const fixed = join(run.output, 'fixed')
+  say(`
+Refused, then released. The registry of the demo is gone now; what it served can be verified from the bundles:
+
+  ${here(join(run.output, 'bin', 'cosign'))} verify-blob-attestation --insecure-ignore-tlog \\
+    --key ${here(join(fixed, 'cosign.pub'))} --type ${PREDICATE.signature} \\
+    --bundle ${here(join(fixed, bundle.file))} --digestAlg sha256 \\
+    --digest ${digestHex(digest)}
+
+Reports:
+  ${here(join(run.output, 'vulnerable', 'summary.md'))}
+  ${here(join(fixed, 'summary.md'))}
+  ${here(join(fixed, 'portcullis.json'))}`)
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

@@ -1,0 +1,42 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import { describeError, GateError } from '../errors.js'
+import { parseDockerfile } from '../evidence/dockerfile.js'
+import type { DockerfileFacts } from '../evidence/evidence.js'
+import { notConfigured, present, type Known } from '../evidence/known.js'
+import type { RunContext } from '../github/context.js'
+import type { Request } from '../request.js'
+
+const MAX_BYTES = 1024 * 1024
+
+/**
+ * Reads the Dockerfile that the image is, or was, built from. A ready layout needs none; a build without one is a
+ * configuration error. Locations are relative to the workspace, as annotations want them.
+ */
+export async function readDockerfile(request: Request, context: RunContext): Promise<Known<DockerfileFacts>> {
+  const path = dockerfilePath(request, context)
+  const facts = await stat(path).catch(() => null)
+  if (facts === null && request.subject.kind !== 'build') return notConfigured()
+  if (facts?.isFile() !== true || facts.size > MAX_BYTES) {
+    const message = `'${request.file}' in the context '${request.context}' is no file up to 1 MiB. Give --file or --context.`
+    throw new GateError('config', { reason: 'dockerfile-missing', message })
+  }
+  try {
+    const name = relative(context.workspace, path)
+    return present(parseDockerfile(await readFile(path, 'utf8'), name))
+  } catch (thrown) {
+    if (thrown instanceof GateError) throw thrown
+    const message = `'${request.file}' cannot be read: ${describeError(thrown)}`
+    throw new GateError('config', { reason: 'dockerfile-unreadable', message })
+  }
+}
+
+/** Absolute path of the Dockerfile. */
+export function dockerfilePath(request: Request, context: RunContext): string {
+  return join(contextFolder(request, context), request.file)
+}
+
+/** Absolute path of the build context. */
+export function contextFolder(request: Request, context: RunContext): string {
+  return resolve(context.workspace, request.context)
+}

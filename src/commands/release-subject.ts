@@ -1,0 +1,87 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseImageName, type ImageReference } from '../evidence/reference.js'
+import { releaseImage } from '../release/release.js'
+import type { ReleaseOutcome, Signing } from '../release/request.js'
+import { programVersion, type Services } from '../services.js'
+import type { Commands } from '../tools/command.js'
+import { createCommands } from '../tools/commands.js'
+import { serveRegistry } from '../tools/crane.js'
+import { toolOf } from '../tools/install.js'
+import { reportFolder } from './finish.js'
+import type { Given, ReleaseInput } from './road.js'
+
+/** Stage 8: hands the judged image to the room `release`, with the registry and the credentials that were asked for. */
+export async function releaseSubject(given: Given, input: ReleaseInput): Promise<ReleaseOutcome> {
+  const { services, request } = given
+  const commands = await registryCommands(given)
+  try {
+    const image = await targetImage(given, commands, input)
+    return await releaseImage(
+      {
+        commands,
+        crane: toolOf(input.tools, 'crane').program,
+        cosign: toolOf(input.tools, 'cosign').program,
+        signal: services.signal,
+        now: services.clock,
+        environment: services.environment,
+        note: text => services.progress.note(text),
+      },
+      {
+        layout: input.built.layout,
+        image,
+        tags: request.tags,
+        signing: signing(given, input),
+        policy: input.policy,
+        evidence: input.evidence,
+        verdict: input.verdict,
+        version: programVersion(),
+        reportDir: reportFolder({ request }, given.facts),
+        workDir: services.workDir,
+      },
+    )
+  } finally {
+    await commands.stopAll()
+  }
+}
+
+function signing(given: Given, input: ReleaseInput): Signing {
+  const { request, services } = given
+  if (input.plan.sign === 'none' || request.key === undefined) return { kind: 'none' }
+  const password = services.environment['COSIGN_PASSWORD'] ?? ''
+  return { kind: 'key', key: request.key, password, rehearsal: request.embeddedRegistry }
+}
+
+/** The name to push to: as asked, or the same path in a registry that lives as long as this stage. */
+async function targetImage(given: Given, commands: Commands, input: ReleaseInput): Promise<ImageReference> {
+  const image = parseImageName(given.request.image)
+  if (!given.request.embeddedRegistry) return image
+  const registry = await serveRegistry({ commands, program: toolOf(input.tools, 'crane').program })
+  given.services.progress.note(`embedded registry at ${registry.host}, gone when this run ends`)
+  return parseImageName(`${registry.host}/${image.path}`)
+}
+
+/** Processes of this stage; with given credentials they see a docker configuration that holds these alone. */
+async function registryCommands(given: Given): Promise<Commands> {
+  const { services, request } = given
+  const { registryUsername, registryPassword } = request
+  if (registryUsername === undefined || registryPassword === undefined) return services.newCommands()
+  const dir = await dockerConfig(
+    services,
+    parseImageName(request.image).host,
+    `${registryUsername}:${registryPassword}`,
+  )
+  const environment = { ...services.environment, DOCKER_CONFIG: dir }
+  return createCommands({ environment, workDir: services.workDir, signal: services.signal })
+}
+
+async function dockerConfig(services: Services, host: string, login: string): Promise<string> {
+  const dir = join(services.workDir, 'registry-login')
+  await mkdir(dir, { mode: 0o700 })
+  const server = host === 'docker.io' ? 'https://index.docker.io/v1/' : host
+  const auth = Buffer.from(login).toString('base64')
+  await writeFile(join(dir, 'config.json'), JSON.stringify({ auths: { [server]: { auth } } }), {
+    mode: 0o600,
+  })
+  return dir
+}

@@ -1,0 +1,207 @@
+import { join } from 'node:path'
+import type { BuiltImage } from '../build/built.js'
+import type { DockerfileFacts, Evidence } from '../evidence/evidence.js'
+import { notConfigured, present, type Known } from '../evidence/known.js'
+import { eventContext, terminalContext, type RunContext } from '../github/context.js'
+import { prepareDatabase, type PreparedDatabase } from '../inspect/database.js'
+import { inspectImage } from '../inspect/inspect.js'
+import { hashBlobs } from '../oci/blobs.js'
+import { openLayout, type OpenLayout } from '../oci/reader.js'
+import { enforcedOutcome, judge } from '../policy/evaluate.js'
+import type { ResolvedPolicy } from '../policy/resolve.js'
+import type { Verdict } from '../policy/verdict.js'
+import type { ReleaseOutcome } from '../release/request.js'
+import { size } from '../report/sections.js'
+import type { Request } from '../request.js'
+import type { Services } from '../services.js'
+import type { Commands } from '../tools/command.js'
+import { factsOf, installTools, toolOf, type ToolSet } from '../tools/install.js'
+import { buildSubject } from './build-subject.js'
+import { readDockerfile } from './dockerfile.js'
+import { reportFolder, type Facts } from './finish.js'
+import { readKevFeed } from './kev.js'
+import { toolServices } from './tool-services.js'
+import type { Plan } from './plan.js'
+import { loadPolicy } from './policy-file.js'
+import { releaseSubject } from './release-subject.js'
+import type { StageResult } from './run-log.js'
+
+/** What every stage is given. */
+export interface Given {
+  readonly services: Services
+  readonly request: Request
+  readonly commands: Commands
+  readonly facts: Facts
+}
+
+/** The image as it lies on this disk, every blob hashed, and the database to match it with. */
+export interface Built {
+  readonly layout: OpenLayout
+  readonly engine: BuiltImage['engine']
+  readonly database: PreparedDatabase
+}
+
+export interface Sources {
+  readonly dockerfile: Known<DockerfileFacts>
+  readonly verdict: Verdict
+}
+
+type Stage<T> = Promise<StageResult<T>>
+
+/** The stages before the record, in order. The only place where stages and rooms are wired together. */
+export interface Road {
+  context(given: Given, kind: 'event' | 'terminal'): Stage<RunContext>
+  policy(given: Given, context: RunContext): Stage<ResolvedPolicy>
+  tools(given: Given, plan: Plan): Stage<ToolSet>
+  sources(
+    given: Given,
+    has: { readonly context: RunContext; readonly policy: ResolvedPolicy },
+  ): Stage<Sources>
+  build(given: Given, has: { readonly context: RunContext; readonly tools: ToolSet }): Stage<Built>
+  inspect(
+    given: Given,
+    has: { readonly built: Built; readonly tools: ToolSet; readonly dockerfile: Known<DockerfileFacts> },
+  ): Stage<Evidence>
+  judge(given: Given, has: { readonly policy: ResolvedPolicy; readonly evidence: Evidence }): Stage<Verdict>
+  release(given: Given, has: ReleaseInput): Stage<ReleaseOutcome>
+}
+
+/** What stage 8 is handed: everything that was judged. */
+export interface ReleaseInput {
+  readonly plan: Plan
+  readonly policy: ResolvedPolicy
+  readonly built: Built
+  readonly tools: ToolSet
+  readonly evidence: Evidence
+  readonly verdict: Verdict
+}
+
+const SCAN_TOOLS = ['trivy', 'syft', 'crane'] as const
+const ALL_TOOLS = [...SCAN_TOOLS, 'cosign'] as const
+
+export const ROAD: Road = {
+  context: async ({ services }, kind) => {
+    const context =
+      kind === 'terminal' ? terminalContext(process.cwd()) : await eventContext(services.environment)
+    const { trigger } = context
+    return {
+      value: context,
+      detail: kind === 'terminal' ? 'terminal' : `${trigger.event ?? ''} ${trigger.ref ?? ''}`,
+    }
+  },
+
+  policy: async ({ commands, request }, context) => {
+    const policy = await loadPolicy(commands, context, request.policy)
+    return { value: policy, detail: `${policy.origin}, ${policy.mode}` }
+  },
+
+  tools: async ({ services, request, commands }, plan) => {
+    const names = plan.publish ? ALL_TOOLS : SCAN_TOOLS
+    const tools = await installTools(toolServices(services, commands), { source: request.tools, names })
+    return { value: tools, detail: toolWords(tools) }
+  },
+
+  sources: async ({ services, request }, { context, policy }) => {
+    const dockerfile = await readDockerfile(request, context)
+    const evidence = { ...NOTHING, dockerfile }
+    const judged = judge({ policy, evidence, phases: ['source'], now: services.clock() })
+    const stops = enforcedOutcome(judged.results)
+    const verdict = { ...judged, blocks: stops !== null && judged.blocks }
+    return {
+      value: { dockerfile, verdict },
+      detail: dockerfile.state === 'present' ? dockerfile.value.file : 'no Dockerfile',
+    }
+  },
+
+  build: async (given, { context, tools }) => {
+    const { services, request, commands } = given
+    const building = buildSubject(given, context)
+    const preparing = prepareDatabase(
+      {
+        commands,
+        trivy: toolOf(tools, 'trivy').program,
+        crane: toolOf(tools, 'crane').program,
+        signal: services.signal,
+      },
+      { source: request.database ?? '', workDir: services.workDir },
+    )
+    const [image, database] = await bothOf(building, preparing)
+    const layout = await openLayout(image.layoutDir, { name: request.image })
+    const hashed = await hashBlobs(layout)
+    const words = image.engine === null ? 'ready layout' : `${image.engine.name} ${image.engine.version}`
+    return {
+      value: { layout, engine: image.engine, database },
+      detail: `${words}, ${hashed.objects} blobs hashed, ${size(hashed.bytes)}`,
+    }
+  },
+
+  inspect: async (given, { built, tools, dockerfile }) => {
+    const { services, commands, facts, request } = given
+    const reportDir = reportFolder({ request }, facts)
+    const inspection = await inspectImage(
+      { commands, tools, now: services.clock },
+      {
+        layout: built.layout,
+        database: built.database,
+        dockerfile,
+        reportDir,
+        workDir: join(services.workDir, 'inspect'),
+      },
+    )
+    facts.files = [...facts.files, ...inspection.files]
+    const evidence: Evidence = {
+      subject: present(built.layout.subject),
+      platforms: inspection.platforms,
+      dockerfile,
+      tools: present(factsOf(tools)),
+      isolation: present(await commands.isolation()),
+      database: present(built.database.facts),
+      canary: inspection.canary,
+      kev: await readKevFeed(services.programRoot),
+      released: notConfigured(),
+    }
+    return { value: evidence, detail: inspectWords(evidence), problems: inspection.problems }
+  },
+
+  judge: ({ services }, { policy, evidence }) => {
+    const verdict = judge({ policy, evidence, phases: ['source', 'image'], now: services.clock() })
+    return Promise.resolve({ value: verdict, detail: verdict.outcome })
+  },
+
+  release: async (given, input) => {
+    const outcome = await releaseSubject(given, input)
+    return { value: outcome, detail: outcome.record.state, problems: outcome.problems }
+  },
+}
+
+/** Evidence before anything was built. */
+const NOTHING: Evidence = {
+  subject: notConfigured(),
+  platforms: [],
+  dockerfile: notConfigured(),
+  tools: notConfigured(),
+  isolation: notConfigured(),
+  database: notConfigured(),
+  canary: notConfigured(),
+  kev: notConfigured(),
+  released: notConfigured(),
+}
+
+function toolWords(tools: ToolSet): string {
+  return factsOf(tools)
+    .map(tool => `${tool.name} ${tool.version}${tool.verified ? '' : ' (unverified)'}`)
+    .join(', ')
+}
+
+function inspectWords(evidence: Evidence): string {
+  const packages = evidence.platforms.map(child =>
+    child.vulnerabilities.state === 'present' ? child.vulnerabilities.value.packages.length : 0,
+  )
+  return `${packages.reduce((sum, count) => sum + count, 0)} packages on ${evidence.platforms.length} platform(s)`
+}
+
+/** Waits for both before the first failure is thrown, so that nothing goes on in the background. */
+async function bothOf<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
+  await Promise.allSettled([first, second])
+  return [await first, await second]
+}
