@@ -1,4 +1,5 @@
 import { comparablePurl, parsePurl } from './purl.js'
+import type { ImageContents } from './image.js'
 import type { InventoryComparison } from './sbom.js'
 import type { Package, VulnerabilityScan } from './scan.js'
 import type { SyftInventory } from './syft-report.js'
@@ -28,22 +29,47 @@ export function compareInventories(trivy: readonly Package[], syft: readonly Pac
   }
 }
 
-/**
- * Kinds of packages that Syft lists and Trivy's report has none of. A report that lost a whole kind (or all) says
- * nothing about its vulnerabilities: it must count as missing. Language packages that belong to an operating system
- * package are left out, because Trivy matches those by the operating system's advisories.
- */
-export function kindsTrivyLacks(scan: VulnerabilityScan, inventory: SyftInventory): readonly string[] {
-  const owned = new Set(inventory.ownedByOs)
-  return lacking(
-    inventory.packages.filter(found => !owned.has(found)),
-    scan.packages,
-  )
+/** What else is known of the same image; a witness that could not be heard is absent. */
+export interface Witnesses {
+  readonly inventory?: SyftInventory
+  readonly contents?: Pick<ImageContents, 'owners'>
 }
 
-/** Kinds of packages that Trivy lists and the SBOMs have none of: such SBOMs are not complete. */
-export function kindsSyftLacks(scan: VulnerabilityScan, inventory: SyftInventory): readonly string[] {
-  return lacking(scan.packages, inventory.packages)
+/**
+ * Why a Trivy report cannot be the whole truth, or undefined. A report that lost a whole kind of packages (or all)
+ * says nothing about their vulnerabilities. Witnesses are Syft's inventory and the package databases in the layers.
+ * Language packages that belong to an operating system package are left out: Trivy matches those by the operating
+ * system's advisories.
+ */
+export function whyScanIncomplete(scan: VulnerabilityScan, seen: Witnesses): string | undefined {
+  if (seen.inventory !== undefined) {
+    const owned = new Set(seen.inventory.ownedByOs)
+    const kinds = lacking(
+      seen.inventory.packages.filter(found => !owned.has(found)),
+      scan.packages,
+    )
+    if (kinds.length > 0) return `it lists no ${kinds.join(', ')} package, but Syft found some`
+  }
+  return withoutAny(scan.packages, seen)
+}
+
+/** Why the SBOMs cannot be the whole truth, or undefined: the same the other way round. */
+export function whySbomIncomplete(
+  inventory: SyftInventory,
+  seen: { readonly scan?: VulnerabilityScan; readonly contents?: Pick<ImageContents, 'owners'> },
+): string | undefined {
+  const kinds = lacking(seen.scan?.packages ?? [], inventory.packages)
+  if (kinds.length > 0) return `they list no ${kinds.join(', ')} package, but Trivy found some`
+  return withoutAny(inventory.packages, seen)
+}
+
+function withoutAny(
+  packages: readonly Package[],
+  seen: { readonly contents?: Pick<ImageContents, 'owners'> },
+): string | undefined {
+  if (packages.length > 0 || seen.contents === undefined) return undefined
+  const owned = Object.keys(seen.contents.owners).length
+  return owned === 0 ? undefined : `no package is listed, but packages own ${owned} files of the image`
 }
 
 function lacking(seen: readonly Package[], by: readonly Package[]): readonly string[] {
