@@ -1,14 +1,43 @@
 import { resolve } from 'node:path'
 import type { BuiltImage } from '../build/built.js'
+import { buildWithDocker } from '../build/docker.js'
+import { sourceLabels } from '../build/labels.js'
 import { copyLayout } from '../build/prebuilt.js'
 import type { RunContext } from '../github/context.js'
+import { contextFolder, dockerfilePath } from './dockerfile.js'
 import type { Given } from './road.js'
 
 /** Stage 5, first half: brings the image into the private folder as an OCI layout. */
 export async function buildSubject(given: Given, context: RunContext): Promise<BuiltImage> {
-  const { request, services } = given
+  const { request, services, commands } = given
   if (request.subject.kind === 'oci-layout') {
     return await copyLayout(resolve(context.workspace, request.subject.dir), services.workDir)
   }
-  throw new Error('docker engine comes next')
+  const { target, platform, network } = request
+  return await buildWithDocker(
+    { commands, workDir: services.workDir },
+    {
+      context: contextFolder(request, context),
+      dockerfile: dockerfilePath(request, context),
+      ...(target === undefined ? {} : { target }),
+      buildArgs: request.buildArgs,
+      ...(platform === undefined ? {} : { platform }),
+      labels: sourceLabels(sourceFacts(given, context), request.labels),
+      ...(network === undefined ? {} : { network }),
+      noCache: request.noCache,
+      pull: request.pull,
+    },
+  )
+}
+
+function sourceFacts(
+  given: Given,
+  context: RunContext,
+): { readonly source?: string; readonly revision?: string } {
+  const { repository, commit } = context.trigger
+  const server = given.services.environment['GITHUB_SERVER_URL'] ?? ''
+  return {
+    ...(repository === undefined || server === '' ? {} : { source: `${server}/${repository}` }),
+    ...(commit === undefined ? {} : { revision: commit }),
+  }
 }

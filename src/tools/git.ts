@@ -53,6 +53,7 @@ async function git(commands: Commands, place: CommitPlace, args: readonly string
     grant: 'toolchain',
     timeoutMs: TIMEOUT_MS,
     maxOutputBytes: MAX_BLOB,
+    variables: { GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', GIT_TERMINAL_PROMPT: '0' },
   })
   return stdout
 }
