@@ -24,6 +24,9 @@ export class GateError extends Error {
 
 /** One line for any thrown value; refuses nothing, so that a report can always be written. */
 export function describeError(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message === '' ? thrown.name : thrown.message
-  return typeof thrown === 'string' ? thrown : 'an unknown value was thrown'
+  if (typeof thrown === 'string') return thrown
+  // By shape, not by class: an error of another realm (a worker, a test runner) is an error as well.
+  const { message, name } = typeof thrown === 'object' && thrown !== null ? (thrown as Partial<Error>) : {}
+  if (typeof message === 'string' && message !== '') return message
+  return typeof name === 'string' && name !== '' ? name : 'an unknown value was thrown'
 }

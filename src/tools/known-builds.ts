@@ -30,7 +30,8 @@ async function readHashes(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
+    if (typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT')
+      return undefined
     const message = `toolchain/hashes.json cannot be read: ${describeError(cause)}.`
     throw new GateError('tool', { reason: 'hashes-unreadable', message, cause })
   }
