@@ -1,4 +1,5 @@
-import type { Severity } from '../evidence/scan.js'
+import { comparablePurl } from '../evidence/purl.js'
+import { SEVERITIES, type Severity } from '../evidence/scan.js'
 import type { Evidence } from '../evidence/evidence.js'
 import type { RuleResult, Verdict } from '../policy/verdict.js'
 import type { Problem, ReleaseRecord, RunRecord } from './record.js'
@@ -19,8 +20,9 @@ export interface EndingFacts {
 }
 
 /**
- * Combines verdict, problems and release into one ending.
- * Anything that is not a complete verdict is incomplete; without a verdict nothing can pass.
+ * Combines verdict, problems and release into one ending. Incomplete outranks fail, which outranks pass: whatever
+ * problem there is, the run is incomplete. A verdict alone never passes: it needs a subject, an enforced rule that
+ * passed, no enforced rule that failed or is undecided, and a release that did not fail.
  */
 export function endingOf(facts: EndingFacts): Ending {
   const { verdict, problems, release } = facts
@@ -30,21 +32,27 @@ export function endingOf(facts: EndingFacts): Ending {
   const config = problems.find(problem => problem.code === 'config')
   if (config) return { outcome: 'incomplete', exitCode: 2, reason: config.reason }
   const first = problems[0]
-  if (first) return { outcome: 'incomplete', exitCode: 3, reason: first.reason }
-  if (verdict === null) return { outcome: 'incomplete', exitCode: 3, reason: 'no-verdict' }
-  if (verdict.outcome === 'incomplete') {
-    return { outcome: 'incomplete', exitCode: 3, reason: firstRule(verdict.results, 'unknown') }
+  if (first) return incomplete(first.reason)
+  if (verdict === null) return incomplete('no-verdict')
+  const undecided = enforced(verdict.results, 'unknown')
+  if (verdict.outcome === 'incomplete' || undecided) return incomplete(undecided?.rule ?? 'no-rule-applied')
+  if (release.state === 'failed') return incomplete('release-failed')
+  const failed = enforced(verdict.results, 'fail')
+  if (verdict.outcome === 'fail' || failed) {
+    const blocks = verdict.blocks || verdict.mode === 'enforce'
+    return { outcome: 'fail', exitCode: blocks ? 1 : 0, reason: failed?.rule ?? 'no-rule-applied' }
   }
-  if (verdict.outcome === 'fail') {
-    return { outcome: 'fail', exitCode: verdict.blocks ? 1 : 0, reason: firstRule(verdict.results, 'fail') }
-  }
-  if (release.state === 'failed') return { outcome: 'incomplete', exitCode: 3, reason: 'release-failed' }
+  if (verdict.subject === null) return incomplete('no-subject')
+  if (!enforced(verdict.results, 'pass')) return incomplete('no-rule-applied')
   return { outcome: 'pass', exitCode: 0, reason: 'clean' }
 }
 
-function firstRule(results: readonly RuleResult[], outcome: 'fail' | 'unknown'): string {
-  const found = results.find(result => result.mode === 'enforce' && result.outcome === outcome)
-  return found?.rule ?? 'no-rule-applied'
+function incomplete(reason: string): Ending {
+  return { outcome: 'incomplete', exitCode: 3, reason }
+}
+
+function enforced(results: readonly RuleResult[], outcome: RuleResult['outcome']): RuleResult | undefined {
+  return results.find(result => result.mode === 'enforce' && result.outcome === outcome)
 }
 
 /**
@@ -61,13 +69,17 @@ export function withReleasedResults(verdict: Verdict, released: readonly RuleRes
   return { ...verdict, results, outcome: 'fail', blocks: verdict.blocks || verdict.mode === 'enforce' }
 }
 
-/** Findings by severity, each advisory on each package counted once over all platforms. */
+/**
+ * Findings by severity, each advisory on each package and path counted once over all platforms, with the worst
+ * severity it has on any of them.
+ */
 export function countFindings(evidence: Evidence | null): Readonly<Record<Severity, number>> {
   const seen = new Map<string, Severity>()
   for (const platform of evidence?.platforms ?? []) {
     if (platform.vulnerabilities.state !== 'present') continue
     for (const finding of platform.vulnerabilities.value.findings) {
-      seen.set(`${finding.id}\0${finding.purl}\0${finding.path ?? ''}`, finding.severity)
+      const key = JSON.stringify([finding.id, comparablePurl(finding.purl), finding.path ?? ''])
+      seen.set(key, worse(seen.get(key) ?? finding.severity, finding.severity))
     }
   }
   const counts = { critical: 0, high: 0, medium: 0, low: 0, unknown: 0 }
@@ -75,12 +87,16 @@ export function countFindings(evidence: Evidence | null): Readonly<Record<Severi
   return counts
 }
 
-/** Packages of all platforms, each purl counted once. */
+function worse(left: Severity, right: Severity): Severity {
+  return SEVERITIES.indexOf(left) <= SEVERITIES.indexOf(right) ? left : right
+}
+
+/** Packages of all platforms, each purl without qualifiers counted once. */
 export function countPackages(evidence: Evidence | null): number {
   const purls = new Set<string>()
   for (const platform of evidence?.platforms ?? []) {
     if (platform.vulnerabilities.state !== 'present') continue
-    for (const item of platform.vulnerabilities.value.packages) purls.add(item.purl)
+    for (const item of platform.vulnerabilities.value.packages) purls.add(comparablePurl(item.purl))
   }
   return purls.size
 }

@@ -1,7 +1,8 @@
 import type { RunRecord } from '../record/record.js'
-import type { Violation } from '../policy/verdict.js'
-import { headline, undecidedOf, violationsOf } from './headline.js'
+import { changesOf, type Change } from './changes.js'
+import { headline, undecidedOf } from './headline.js'
 import { visible } from './markdown.js'
+import { plainChange } from './plain.js'
 
 /** One annotation of the job: on a line of the repository when the place is known. */
 export interface Annotation {
@@ -14,61 +15,83 @@ export interface Annotation {
 
 /** The runner keeps ten of each level per step (actions/runner, `_maxCountPerIssueType`). */
 const PER_LEVEL = 10
+/** The runner cuts longer messages (actions/runner, `_maxIssueMessageLength` 4096). */
+const MAX_MESSAGE = 4000
+const MAX_LINE = 600
 
 /**
- * Annotations of a run: problems and enforced violations as errors, the rest as warnings; one per place,
- * grouped, at most ten a level with the number of those left out. Texts are one line each, inert.
+ * Annotations of a run: problems, undecided rules and enforced violations as errors, the rest as warnings; one per
+ * place, grouped, at most ten of each level with the number of those left out. Texts are inert, with line breaks
+ * of our own only.
  */
 export function renderAnnotations(record: RunRecord): readonly Annotation[] {
-  const errors = [
+  const all = [
     ...record.problems.map(problem => plain('error', `${problem.stage}: ${problem.reason}`, problem.message)),
     ...undecidedOf(record).map(item => plain('error', `Undecided: ${item.rule}`, item.why)),
-    ...grouped(violationsOf(record, 'enforce'), record.exitCode === 0 ? 'warning' : 'error'),
-  ]
-  const warnings = [
-    ...grouped(violationsOf(record, 'warn'), 'warning'),
+    ...grouped(changesOf(record, 'enforce'), record.exitCode === 0 ? 'warning' : 'error'),
+    ...grouped(changesOf(record, 'warn'), 'warning'),
     ...record.warnings.map(text => plain('warning', 'Portcullis', text)),
   ]
-  return [...limited(errors, record), ...limited(warnings, record)]
+  return (['error', 'warning'] as const).flatMap(level =>
+    limited(
+      all.filter(annotation => annotation.level === level),
+      { record, level },
+    ),
+  )
 }
 
 function plain(level: Annotation['level'], title: string, message: string): Annotation {
-  return { level, title: visible(title), message: lines(message) }
+  const lines = message.split('\n').map(line => visible(line, MAX_LINE))
+  return { level, title: visible(title, 200), message: joined(lines.filter(line => line !== '')) }
 }
 
-function lines(text: string): string {
-  return text.split('\n').map(visible).join('\n')
-}
-
-function grouped(violations: readonly Violation[], level: Annotation['level']): readonly Annotation[] {
-  const places = new Map<string, Violation[]>()
-  for (const violation of violations) {
-    const { location } = violation
-    const place = location ? `${location.file}:${location.line}` : violation.rule
-    places.set(place, [...(places.get(place) ?? []), violation])
+function grouped(changes: readonly Change[], level: Annotation['level']): readonly Annotation[] {
+  const places = new Map<string, Change[]>()
+  for (const change of changes) {
+    const { location } = change
+    const place = location ? `${location.file}\n${location.line}` : change.rules.join(' ')
+    const group = places.get(place)
+    if (group === undefined) places.set(place, [change])
+    else group.push(change)
   }
   return [...places.values()].map(group => annotationOf(group, level))
 }
 
-function annotationOf(group: readonly Violation[], level: Annotation['level']): Annotation {
-  const rules = [...new Set(group.map(violation => violation.rule))]
-  const shown = group.slice(0, 15).map(violation => {
-    const fix = violation.fix === undefined ? '' : ` Change: ${visible(violation.fix)}`
-    return `${visible(violation.message)}${fix}`
+function annotationOf(group: readonly Change[], level: Annotation['level']): Annotation {
+  const rules = [...new Set(group.flatMap(change => change.rules))]
+  const lines = group.map(change => {
+    const { what, change: fix } = plainChange(change, MAX_LINE)
+    return fix === undefined ? what : `${what}. Change: ${fix}`
   })
-  const more = group.length > shown.length ? [`and ${group.length - shown.length} more in the report`] : []
   const location = group[0]?.location
+  const known = location !== undefined && insideRepository(location.file)
   return {
     level,
-    title: rules.join(', '),
-    message: [...shown, ...more].join('\n'),
-    ...(location ? { file: location.file, line: location.line } : {}),
+    title: visible(rules.join(', '), 200),
+    message: joined(lines),
+    ...(known ? { file: location.file, line: location.line } : {}),
   }
 }
 
-function limited(annotations: readonly Annotation[], record: RunRecord): readonly Annotation[] {
+/** Only a plain relative path of the repository may name the place of an annotation. */
+function insideRepository(file: string): boolean {
+  const plainText = file !== '' && file.length <= 1000 && visible(file) === file
+  return plainText && !file.startsWith('/') && !file.split(/[/\\]/).includes('..')
+}
+
+/** Whole lines up to the length that the runner shows, then how many more there are. */
+function joined(lines: readonly string[]): string {
+  let length = 0
+  const end = lines.findIndex(line => (length += line.length + 1) > MAX_MESSAGE)
+  if (end === -1) return lines.join('\n')
+  return [...lines.slice(0, end), `and ${lines.length - end} more in the job summary`].join('\n')
+}
+
+function limited(
+  annotations: readonly Annotation[],
+  given: { readonly record: RunRecord; readonly level: Annotation['level'] },
+): readonly Annotation[] {
   if (annotations.length <= PER_LEVEL) return annotations
-  const level = annotations[0]?.level ?? 'error'
   const rest = `and ${annotations.length - PER_LEVEL + 1} more places in the job summary and portcullis.json`
-  return [...annotations.slice(0, PER_LEVEL - 1), plain(level, headline(record), rest)]
+  return [...annotations.slice(0, PER_LEVEL - 1), plain(given.level, headline(given.record), rest)]
 }

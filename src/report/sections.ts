@@ -1,9 +1,18 @@
+import { SEVERITIES } from '../evidence/scan.js'
+import type { Suppressed, Tolerated } from '../policy/verdict.js'
 import type { RunRecord } from '../record/record.js'
-import type { Suppressed, Tolerated, Violation } from '../policy/verdict.js'
+import type { Change } from './changes.js'
+import { counted } from './headline.js'
 
-/** Everything a rule saw and did not count, of all rules. */
+/** What the rules saw and did not count, each thing once; a thing that another rule counts is left out. */
 export function toleratedOf(record: RunRecord): readonly Tolerated[] {
-  return (record.verdict?.results ?? []).flatMap(result => result.tolerated)
+  const results = record.verdict?.results ?? []
+  const counted = new Set(results.flatMap(result => result.violations.map(violation => violation.thing)))
+  const found = new Map<string, Tolerated>()
+  for (const item of results.flatMap(result => result.tolerated)) {
+    if (!counted.has(item.thing)) found.set(`${item.why} ${item.thing}`, item)
+  }
+  return [...found.values()]
 }
 
 /** Violations that an exception permits. */
@@ -11,26 +20,62 @@ export function suppressedOf(record: RunRecord): readonly Suppressed[] {
   return (record.verdict?.results ?? []).flatMap(result => result.suppressed)
 }
 
-/** Where a violation comes from, in words: the source line, the path in the image, the platforms. */
-export function whereOf(violation: Violation, platforms: number): readonly string[] {
-  const { location, imagePath } = violation
+/** Where a change is to be made: the line of the repository; undefined when it is not known. */
+export function lineOf(change: Change): string | undefined {
+  return change.location === undefined ? undefined : `${change.location.file}:${change.location.line}`
+}
+
+/** Where a change comes from beside its line, in words: own text and foreign names, not escaped. */
+export function originOf(change: Change, platforms: number): readonly string[] {
   return [
-    ...(location ? [`${location.file}:${location.line}`] : []),
-    ...(imagePath === undefined ? [] : [imagePath]),
-    ...(violation.origin === 'base' ? ['base image'] : []),
-    ...(platforms > 1 ? [violation.platforms.join(', ')] : []),
+    ...(change.origin === 'base' ? ['base image'] : []),
+    ...(platforms > 1 && change.platforms.length > 0 ? [platformWords(change.platforms, platforms)] : []),
   ]
 }
 
-/** `12 have no fix yet`, `1 within its grace`, … for what did not count. */
-export function toleratedWords(tolerated: readonly Tolerated[]): readonly string[] {
-  const count = (why: Tolerated['why']): number => tolerated.filter(item => item.why === why).length
+function platformWords(named: readonly string[], all: number): string {
+  if (named.length < all) return named.join(', ')
+  return all === 2 ? 'both platforms' : `all ${all} platforms`
+}
+
+/** `2 without a fix yet`, `1 accepted until 2026-12-31`, … for what was seen and does not block. */
+export function harmlessWords(record: RunRecord): readonly string[] {
+  const tolerated = toleratedOf(record)
+  const of = (why: Tolerated['why']): readonly Tolerated[] => tolerated.filter(item => item.why === why)
+  const accepted = suppressedOf(record)
+  const grace = of('grace')
   const words: readonly (readonly [number, string])[] = [
-    [count('unfixable'), 'without a fix yet'],
-    [count('grace'), 'within the grace after publication'],
-    [count('below-threshold'), 'below the threshold'],
+    [of('unfixable').length, 'without a fix yet'],
+    [grace.length, `within the grace after publication${ending(grace.flatMap(item => item.until ?? []))}`],
+    [of('below-threshold').length, 'below the threshold'],
+    [of('package-owned').length, 'that look like secrets in files which packages ship'],
+    [accepted.length, `accepted by exception${ending(accepted.map(item => item.exception.expires))}`],
   ]
   return words.filter(([number]) => number > 0).map(([number, text]) => `${number} ${text}`)
+}
+
+function ending(days: readonly string[]): string {
+  const [first] = days.toSorted()
+  if (first === undefined) return ''
+  return days.length === 1 ? ` until ${first}` : ` (the first ends ${first})`
+}
+
+/** `214 packages on 2 platforms, 17 findings (1 critical, 16 low).` */
+export function inventoryWords(record: RunRecord): string {
+  const platforms = record.subject?.platforms.length ?? 0
+  const on = platforms > 1 ? ` on ${platforms} platforms` : ''
+  const counts = SEVERITIES.filter(severity => record.counts[severity] > 0)
+  const total = counts.reduce((sum, severity) => sum + record.counts[severity], 0)
+  const parts = counts.map(severity => `${record.counts[severity]} ${severity}`).join(', ')
+  const findings = `${counted(total, 'finding', 'findings')}${total > 0 ? ` (${parts})` : ''}`
+  return `${counted(record.packages, 'package', 'packages')}${on}, ${findings}.`
+}
+
+/** The command that judges the same sources on a terminal; undefined where it would not be the same. */
+export function sameLocally(record: RunRecord): string | undefined {
+  const { image, subject } = record.request
+  if (record.trigger.kind !== 'event' || record.outcome !== 'fail' || subject !== 'build') return undefined
+  return `portcullis gate . --image ${image} --publish never`
 }
 
 /** Bytes as a person reads them. */
@@ -49,54 +94,4 @@ export function size(bytes: number): string {
 /** Milliseconds as seconds with one digit. */
 export function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`
-}
-
-/** The chain of custody: pairs of what and value, every value a digest, date, count or our own word. */
-export function custody(record: RunRecord): readonly (readonly [string, string])[] {
-  const { subject, release, verdict, database } = record
-  return [
-    ...(subject ? [['Judged digest', subject.digest] as const] : []),
-    ...(record.imageId ? [['Image id', record.imageId] as const] : []),
-    ...(release.digest ? [['Pushed digest', release.digest] as const] : []),
-    ...(release.served
-      ? [
-          [
-            'Read back',
-            `${release.served.objects} objects, ${size(release.served.bytes)}, every hash equal`,
-          ] as const,
-        ]
-      : []),
-    ...(release.bundles.length > 0
-      ? [['Signed and verified', `${release.bundles.length} statements, twice each`] as const]
-      : []),
-    ...(release.signer ? [['Signer key', `sha256:${release.signer}`] as const] : []),
-    ...(verdict
-      ? [
-          [
-            'Policy',
-            `${verdict.policy.origin}, sha256:${verdict.policy.digest.replace('sha256:', '')}`,
-          ] as const,
-        ]
-      : []),
-    ...(record.evidence
-      ? [['Evidence', `${record.evidence.path}, sha256:${record.evidence.sha256}`] as const]
-      : []),
-    ...(database ? [['Advisories', `${database.updatedAt}, sha256:${database.sha256}`] as const] : []),
-    ['Scanners ran as', isolationWords(record.isolation)] as const,
-  ]
-}
-
-function isolationWords(isolation: RunRecord['isolation']): string {
-  switch (isolation) {
-    case 'other-user':
-      return 'another user, without network, in own process and mount namespaces'
-    case 'user-namespace':
-      return 'in a user namespace, without network'
-    case 'bubblewrap':
-      return 'in bubblewrap, without network'
-    case 'none':
-      return 'not confined'
-    case null:
-      return 'did not run'
-  }
 }

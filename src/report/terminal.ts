@@ -1,8 +1,10 @@
 import type { RunRecord } from '../record/record.js'
-import type { Violation } from '../policy/verdict.js'
-import { headline, publication, undecidedOf, violationsOf } from './headline.js'
+import { changesOf, type Change } from './changes.js'
+import { custody } from './custody.js'
+import { counted, headline, publication, undecidedOf } from './headline.js'
 import { visible } from './markdown.js'
-import { custody, suppressedOf, toleratedOf, toleratedWords, whereOf } from './sections.js'
+import { plainChange } from './plain.js'
+import { harmlessWords, inventoryWords, lineOf, originOf, sameLocally } from './sections.js'
 
 /** Paints parts of the terminal report; the plain one changes nothing. */
 export interface Paint {
@@ -23,73 +25,132 @@ export const PLAIN: Paint = {
 
 const ROWS = 25
 const WARNINGS = 5
+const LINES = 40
+const NOTES = 10
+const MAX_LINE = 400
 
-/** The report for a terminal: verdict first, then what to change, then where everything is. */
+/**
+ * The report for a terminal: verdict first, then what to change, what does not block, then the chain of custody.
+ * No foreign text can move the cursor, colour, or start a workflow command; only `paint` writes such characters.
+ */
 export function renderTerminal(record: RunRecord, paint: Paint = PLAIN): string {
   const lines = [
     verdictLine(record, paint),
-    ...record.problems.flatMap(problem => [
-      '',
-      paint.yellow(`  ${problem.stage}: ${problem.reason}`),
-      ...problem.message.split('\n').map(line => `    ${visible(line)}`),
-    ]),
-    ...undecidedOf(record).flatMap(item => [
-      '',
-      paint.yellow(`  undecided: ${item.rule}`),
-      `    ${visible(item.why)}`,
-    ]),
+    ...problems(record, paint),
+    ...undecided(record, paint),
     ...changes(record, paint),
-    ...aside(record, paint),
+    ...warnings(record, paint),
+    ...harmless(record),
     '',
-    `  ${record.packages} packages. ${publication(record)}`,
-    ...custody(record).map(([what, value]) => paint.dim(`  ${what.padEnd(20)} ${visible(value)}`)),
+    ...(record.subject === null ? [] : [`  ${inventoryWords(record)}`]),
+    `  ${visible(publication(record), MAX_LINE)}`,
+    '',
+    ...custody(record).map(([what, value]) => paint.dim(`  ${what.padEnd(16)} ${visible(value, MAX_LINE)}`)),
+    ...commands(record),
+    '',
   ]
-  const command = record.release.verifyCommand
-  return [
-    ...lines,
-    ...(command === undefined ? [] : ['', '  Verify it yourself:', '', `    ${command}`]),
-    '',
-  ].join('\n')
+  return lines.join('\n')
 }
 
 function verdictLine(record: RunRecord, paint: Paint): string {
-  const text = paint.bold(`${record.outcome.toUpperCase()}  ${visible(headline(record))}`)
+  const word = record.outcome === 'fail' && record.exitCode === 0 ? 'AUDIT' : record.outcome.toUpperCase()
+  const text = paint.bold(`${word}  ${visible(headline(record), MAX_LINE)}`)
   if (record.outcome === 'pass') return paint.green(text)
   return record.outcome === 'fail' ? paint.red(text) : paint.yellow(text)
 }
 
+function problems(record: RunRecord, paint: Paint): readonly string[] {
+  const shown = record.problems.slice(0, ROWS).flatMap(problem => {
+    const lines = problem.message.split('\n')
+    return [
+      '',
+      paint.yellow(`  ${problem.stage}: ${visible(problem.reason)}`),
+      ...lines.slice(0, LINES).map(line => `    ${visible(line, MAX_LINE)}`),
+      ...(lines.length > LINES ? [`    and ${lines.length - LINES} more lines in portcullis.json`] : []),
+    ]
+  })
+  return [...shown, ...more(record.problems.length, ROWS)]
+}
+
+function undecided(record: RunRecord, paint: Paint): readonly string[] {
+  const items = undecidedOf(record)
+  const shown = items
+    .slice(0, ROWS)
+    .flatMap(item => [
+      '',
+      paint.yellow(`  undecided: ${visible(item.rule)}`),
+      `    ${visible(item.why, MAX_LINE)}`,
+    ])
+  return [...shown, ...more(items.length, ROWS)]
+}
+
 function changes(record: RunRecord, paint: Paint): readonly string[] {
-  const violations = violationsOf(record, 'enforce')
-  const shown = violations.slice(0, ROWS)
+  const found = changesOf(record, 'enforce')
+  const title = found.length > 0 && record.outcome === 'incomplete' ? ['', '  Also to change:'] : []
+  const shown = found
+    .slice(0, ROWS)
+    .flatMap((change, at) => ['', ...item(record, change, { mark: `${at + 1}.`, paint })])
+  return [...title, ...shown, ...more(found.length, ROWS)]
+}
+
+function item(
+  record: RunRecord,
+  change: Change,
+  given: { readonly mark: string; readonly paint: Paint },
+): readonly string[] {
+  const { mark, paint } = given
+  const { what, change: fix } = plainChange(change, MAX_LINE)
+  const where = whereOf(record, change)
+  const indent = ' '.repeat(mark.length + 3)
   return [
-    ...shown.flatMap((violation, at) => ['', ...item(record, violation, `${at + 1}.`, paint)]),
-    ...(violations.length > ROWS ? ['', `  and ${violations.length - ROWS} more in portcullis.json`] : []),
+    `  ${mark} ${what} ${paint.dim(`[${visible(change.rules.join(', '), MAX_LINE)}]`)}`,
+    ...(where.length > 0 ? [`${indent}from    ${visible(where.join(', '), MAX_LINE)}`] : []),
+    `${indent}change  ${fix === undefined ? 'no fix is known yet' : paint.bold(fix)}`,
   ]
 }
 
-function item(record: RunRecord, violation: Violation, mark: string, paint: Paint): readonly string[] {
-  const where = whereOf(violation, record.subject?.platforms.length ?? 1).map(visible)
+function whereOf(record: RunRecord, change: Change): readonly string[] {
+  const line = lineOf(change)
+  const [path] = change.imagePaths
+  const more = change.imagePaths.length - 1
   return [
-    `  ${mark} ${visible(violation.message)} ${paint.dim(`[${violation.rule}]`)}`,
-    ...(where.length > 0 ? [`     from    ${where.join(', ')}`] : []),
-    ...(violation.fix === undefined ? [] : [`     change  ${paint.bold(visible(violation.fix))}`]),
+    ...(line === undefined ? [] : [line]),
+    ...(path === undefined ? [] : [`in ${path}${more > 0 ? ` and ${more} more files` : ''}`]),
+    ...originOf(change, record.subject?.platforms.length ?? 1),
   ]
 }
 
-function aside(record: RunRecord, paint: Paint): readonly string[] {
-  const warned = violationsOf(record, 'warn')
-  const words = [
-    ...toleratedWords(toleratedOf(record)),
-    ...(suppressedOf(record).length > 0 ? [`${suppressedOf(record).length} accepted by an exception`] : []),
-  ]
+function warnings(record: RunRecord, paint: Paint): readonly string[] {
+  const found = changesOf(record, 'warn')
+  if (found.length === 0) return []
   return [
-    ...(warned.length > 0 ? ['', paint.yellow(`  ${warned.length} warnings, not blocking`)] : []),
-    ...warned.slice(0, WARNINGS).flatMap(violation => item(record, violation, '-', paint)),
-    ...(warned.length > WARNINGS ? [`  and ${warned.length - WARNINGS} more in portcullis.json`] : []),
-    ...(words.length > 0 ? ['', `  Does not block: ${words.join(', ')}.`] : []),
-    ...record.warnings.map(text => `  Note: ${visible(text)}`),
-    ...(record.verdict?.exceptions ?? [])
-      .filter(use => use.state !== 'used')
-      .map(use => `  Exception ${visible(use.id)} is ${use.state}: ${visible(use.detail)}`),
+    '',
+    paint.yellow(`  ${counted(found.length, 'warning', 'warnings')}, not blocking:`),
+    ...found.slice(0, WARNINGS).flatMap(change => item(record, change, { mark: '-', paint })),
+    ...more(found.length, WARNINGS),
+  ]
+}
+
+function harmless(record: RunRecord): readonly string[] {
+  const words = harmlessWords(record)
+  return [
+    ...(words.length > 0 || record.warnings.length > 0 ? [''] : []),
+    ...(words.length > 0 ? [`  Does not block: ${visible(words.join(', '))}.`] : []),
+    ...record.warnings.slice(0, NOTES).map(text => `  Note: ${visible(text, MAX_LINE)}`),
+    ...more(record.warnings.length, NOTES),
+  ]
+}
+
+function more(count: number, shown: number): readonly string[] {
+  return count > shown ? [`  and ${count - shown} more in portcullis.json`] : []
+}
+
+/** Commands to paste; one that holds control characters is shown, not to be pasted, with `�` in their place. */
+function commands(record: RunRecord): readonly string[] {
+  const verify = record.release.verifyCommand
+  const local = sameLocally(record)
+  return [
+    ...(verify === undefined ? [] : ['', '  Verify it yourself:', '', `    ${visible(verify)}`]),
+    ...(local === undefined ? [] : ['', `  Same on a terminal: ${visible(local, MAX_LINE)}`]),
   ]
 }

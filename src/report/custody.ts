@@ -1,0 +1,66 @@
+import type { RunRecord } from '../record/record.js'
+import { counted } from './headline.js'
+import { size } from './sections.js'
+
+/** What and its value; the value may hold foreign text and is escaped by who shows it. */
+type Link = readonly [what: string, value: string]
+
+/** The chain of custody: which bytes were judged, pushed, read back and signed, by which policy and advisories. */
+export function custody(record: RunRecord): readonly Link[] {
+  return [...imageLinks(record), ...releaseLinks(record), ...judgementLinks(record)]
+}
+
+function imageLinks(record: RunRecord): readonly Link[] {
+  const { subject, imageId, engine } = record
+  return [
+    ...(subject ? [['Judged digest', subject.digest] as const] : []),
+    ...(imageId ? [['Image id', imageId] as const] : []),
+    ...(engine ? [['Built by', `${engine.name} ${engine.version}`] as const] : []),
+  ]
+}
+
+function releaseLinks(record: RunRecord): readonly Link[] {
+  const { state, digest, served, bundles, tags, signer } = record.release
+  const pushed = state === 'pushed' || state === 'released' || served !== undefined
+  const back = served && `${counted(served.objects, 'object', 'objects')}, ${size(served.bytes)}`
+  return [
+    ...(pushed && digest ? [['Pushed digest', digest] as const] : []),
+    ...(back === undefined ? [] : [['Read back', `${back}, every hash equal`] as const]),
+    ...(bundles.length > 0
+      ? [['Signed, verified', counted(bundles.length, 'statement', 'statements')] as const]
+      : []),
+    ...(signer ? [['Signer key', `sha256:${signer}`] as const] : []),
+    ...(tags.length > 0 ? [['Tags', tags.map(tag => `${tag.tag} (${tag.state})`).join(', ')] as const] : []),
+  ]
+}
+
+function judgementLinks(record: RunRecord): readonly Link[] {
+  const { verdict, evidence, database, isolation } = record
+  return [
+    ...(verdict
+      ? [['Policy', `${verdict.policy.origin}, ${withPrefix(verdict.policy.digest)}`] as const]
+      : []),
+    ...(evidence ? [['Evidence', `${evidence.path}, sha256:${evidence.sha256}`] as const] : []),
+    ...(database ? [['Advisories', `${database.updatedAt}, sha256:${database.sha256}`] as const] : []),
+    ['Scanners ran', isolationWords(isolation)],
+  ]
+}
+
+function withPrefix(digest: string): string {
+  return digest.startsWith('sha256:') ? digest : `sha256:${digest}`
+}
+
+function isolationWords(isolation: RunRecord['isolation']): string {
+  switch (isolation) {
+    case 'other-user':
+      return 'as another user, without network, in own process and mount namespaces'
+    case 'user-namespace':
+      return 'in a user namespace, without network'
+    case 'bubblewrap':
+      return 'in bubblewrap, without network'
+    case 'none':
+      return 'not confined'
+    case null:
+      return 'not at all'
+  }
+}
