@@ -3,8 +3,7 @@ import { join, relative, resolve } from 'node:path'
 import pc from 'picocolors'
 import { engineAnswers } from '../build/docker.js'
 import { GateError } from '../errors.js'
-import { digestHex } from '../evidence/digest.js'
-import { PREDICATE } from '../evidence/statement.js'
+import { bundleVerifyCommand } from '../release/verify-command.js'
 import type { RunRecord } from '../record/record.js'
 import { readInputs } from '../inputs.js'
 import type { Environment, Services } from '../services.js'
@@ -107,26 +106,24 @@ function closing(run: Demo, released: RunRecord, good: boolean): void {
   const here = (path: string): string => relative(process.cwd(), path) || '.'
   if (!good) {
     say('\nThe demo did not go as it must: the records say why.')
-    return say(
+    say(
       `  ${here(join(run.output, 'vulnerable', 'portcullis.json'))}\n  ${here(join(run.output, 'fixed', 'portcullis.json'))}`,
     )
+    return
   }
-  const bundle = released.release.bundles.find(item => item.predicateType === PREDICATE.signature)
-  const { digest } = released.release
-  if (bundle === undefined || digest === undefined) {
+  const fixed = join(run.output, 'fixed')
+  const cosign = here(join(run.output, 'bin', 'cosign'))
+  const command = bundleVerifyCommand(released.release, { cosign, dir: here(fixed) })
+  if (command === undefined) {
     throw new GateError('tool', {
       reason: 'demo-without-signature',
       message: 'The release has no signature bundle.',
     })
   }
-  const fixed = join(run.output, 'fixed')
   say(`
-Refused, then released. The registry of the demo is gone now; what it served can be verified from the bundles:
+Refused, then released. The registry of the demo is gone now; the signature can be verified from its bundle:
 
-  ${here(join(run.output, 'bin', 'cosign'))} verify-blob-attestation --insecure-ignore-tlog \\
-    --key ${here(join(fixed, 'cosign.pub'))} --type ${PREDICATE.signature} \\
-    --bundle ${here(join(fixed, bundle.file))} --digestAlg sha256 \\
-    --digest ${digestHex(digest)}
+  ${command}
 
 Reports:
   ${here(join(run.output, 'vulnerable', 'summary.md'))}

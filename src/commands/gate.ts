@@ -1,3 +1,5 @@
+import { mkdtemp } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Evidence } from '../evidence/evidence.js'
 import type { ReleaseRecord, RunRecord } from '../record/record.js'
 import { withReleasedResults } from '../record/assemble.js'
@@ -25,7 +27,9 @@ const NOT_WANTED: ReleaseRecord = { state: 'not-wanted', bundles: [], tags: [] }
  * One run from sources to a released image or a clear refusal (docs/architecture.md, "The road of one run").
  * Never throws and never passes by accident: whatever fails ends in a record that says so.
  */
-export async function gate(run: GateRun): Promise<RunRecord> {
+export async function gate(asked: GateRun): Promise<RunRecord> {
+  const workDir = await mkdtemp(join(asked.services.workDir, 'gate-'))
+  const run: GateRun = { ...asked, services: { ...asked.services, workDir } }
   const log: RunLog = { stages: [], problems: [], warnings: [] }
   const facts: Facts = { startedAt: run.services.clock(), release: NOT_WANTED, files: [] }
   try {
@@ -57,8 +61,8 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
     stage: 'sources',
     work: () => road.sources(given, { context, policy }),
   })
-  facts.verdict = sources.verdict
   if (sources.verdict.blocks) {
+    facts.verdict = sources.verdict
     facts.release = plan.publish ? { ...NOT_WANTED, state: 'refused' } : NOT_WANTED
     for (const stage of ['build', 'inspect', 'judge', 'release'] as const)
       skipStage(log, services, stage, 'refused by the sources')
@@ -82,10 +86,14 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
   facts.verdict = verdict
 
   await scanning.stopAll()
-  if (!plan.publish) return skipStage(log, services, 'release', 'not asked to publish')
+  if (!plan.publish) {
+    skipStage(log, services, 'release', 'not asked to publish')
+    return
+  }
   if (verdict.blocks || verdict.outcome !== 'pass' || log.problems.length > 0) {
     facts.release = { ...NOT_WANTED, state: 'refused' }
-    return skipStage(log, services, 'release', 'refused by the verdict')
+    skipStage(log, services, 'release', 'refused by the verdict')
+    return
   }
   facts.release = { ...NOT_WANTED, state: 'failed' }
   const signing = { ...given, commands: services.newCommands() }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseImageName, type ImageReference } from '../evidence/reference.js'
 import { releaseImage } from '../release/release.js'
 import type { ReleaseOutcome, Signing } from '../release/request.js'
+import { bundleVerifyCommand } from '../release/verify-command.js'
 import { programVersion, type Services } from '../services.js'
 import type { Commands } from '../tools/command.js'
 import { createCommands } from '../tools/commands.js'
@@ -17,7 +18,7 @@ export async function releaseSubject(given: Given, input: ReleaseInput): Promise
   const commands = await registryCommands(given)
   try {
     const image = await targetImage(given, commands, input)
-    return await releaseImage(
+    const outcome = await releaseImage(
       {
         commands,
         crane: toolOf(input.tools, 'crane').program,
@@ -31,7 +32,7 @@ export async function releaseSubject(given: Given, input: ReleaseInput): Promise
         layout: input.built.layout,
         image,
         tags: request.tags,
-        signing: signing(given, input),
+        signing: signing(given, input, image),
         policy: input.policy,
         evidence: input.evidence,
         verdict: input.verdict,
@@ -40,16 +41,26 @@ export async function releaseSubject(given: Given, input: ReleaseInput): Promise
         workDir: services.workDir,
       },
     )
+    return request.embeddedRegistry
+      ? withLastingCommand(outcome, reportFolder({ request }, given.facts))
+      : outcome
   } finally {
     await commands.stopAll()
   }
 }
 
-function signing(given: Given, input: ReleaseInput): Signing {
+/** An embedded registry is gone when the run ends: what stays true is the signature bundle beside the record. */
+function withLastingCommand(outcome: ReleaseOutcome, dir: string): ReleaseOutcome {
+  const verifyCommand = bundleVerifyCommand(outcome.record, { cosign: 'cosign', dir })
+  return verifyCommand === undefined ? outcome : { ...outcome, record: { ...outcome.record, verifyCommand } }
+}
+
+/** A release to a registry on loopback is a rehearsal, and its statements say so. */
+function signing(given: Given, input: ReleaseInput, image: ImageReference): Signing {
   const { request, services } = given
   if (input.plan.sign === 'none' || request.key === undefined) return { kind: 'none' }
   const password = services.environment['COSIGN_PASSWORD'] ?? ''
-  return { kind: 'key', key: request.key, password, rehearsal: request.embeddedRegistry }
+  return { kind: 'key', key: request.key, password, rehearsal: image.loopback }
 }
 
 /** The name to push to: as asked, or the same path in a registry that lives as long as this stage. */

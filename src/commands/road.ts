@@ -15,7 +15,7 @@ import { size } from '../report/sections.js'
 import type { Request } from '../request.js'
 import type { Services } from '../services.js'
 import type { Commands } from '../tools/command.js'
-import { factsOf, installTools, toolOf, type ToolSet } from '../tools/install.js'
+import { factsOf, installTools, type ToolSet } from '../tools/install.js'
 import { buildSubject } from './build-subject.js'
 import { readDockerfile } from './dockerfile.js'
 import { reportFolder, type Facts } from './finish.js'
@@ -117,12 +117,7 @@ export const ROAD: Road = {
     const { services, request, commands } = given
     const building = buildSubject(given, context)
     const preparing = prepareDatabase(
-      {
-        commands,
-        trivy: toolOf(tools, 'trivy').program,
-        crane: toolOf(tools, 'crane').program,
-        signal: services.signal,
-      },
+      { commands, tools, signal: services.signal },
       { source: request.database ?? '', workDir: services.workDir },
     )
     const [image, database] = await bothOf(building, preparing)
@@ -139,7 +134,7 @@ export const ROAD: Road = {
     const { services, commands, facts, request } = given
     const reportDir = reportFolder({ request }, facts)
     const inspection = await inspectImage(
-      { commands, tools, now: services.clock },
+      { commands, tools },
       {
         layout: built.layout,
         database: built.database,

@@ -1,4 +1,8 @@
+import { join } from 'node:path'
+import { digestHex } from '../evidence/digest.js'
 import { pinnedReference } from '../evidence/reference.js'
+import { PREDICATE } from '../evidence/statement.js'
+import type { ReleaseRecord } from '../record/record.js'
 import type { ReleaseRequest } from './request.js'
 
 const PLAIN = /^[A-Za-z0-9@%_+=:,./-]+$/
@@ -16,4 +20,29 @@ export function verifyCommand(request: ReleaseRequest, publicKeyFile: string): s
 /** One word for a POSIX shell. */
 export function quote(word: string): string {
   return PLAIN.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+/**
+ * The command that verifies the signature bundle of a release without any registry: for registries that are gone
+ * when the run ends. `dir` is the report folder; undefined when the release carries no signature.
+ */
+export function bundleVerifyCommand(
+  record: ReleaseRecord,
+  paths: { readonly cosign: string; readonly dir: string },
+): string | undefined {
+  const bundle = record.bundles.find(item => item.predicateType === PREDICATE.signature)
+  if (bundle === undefined || record.digest === undefined) return undefined
+  const words = [
+    ...[paths.cosign, 'verify-blob-attestation', '--insecure-ignore-tlog'],
+    ...['--key', join(paths.dir, 'cosign.pub'), '--type', PREDICATE.signature],
+    ...[
+      '--bundle',
+      join(paths.dir, bundle.file),
+      '--digestAlg',
+      'sha256',
+      '--digest',
+      digestHex(record.digest),
+    ],
+  ]
+  return words.map(quote).join(' ')
 }
