@@ -1,4 +1,5 @@
 import { purlParts } from './purl.js'
+import type { PurlParts } from './purl.js'
 import type { PolicyException } from './schema.js'
 import type { ExceptionUse, Suppressed, Violation } from './verdict.js'
 
@@ -27,16 +28,15 @@ export function applyExceptions(
   const kept: Violation[] = []
   const suppressed: Suppressed[] = []
   for (const violation of violations) {
-    const ids = [violation.advisory ?? '', ...(violation.aliases ?? [])].map(id => id.toUpperCase())
-    const candidates = [...new Set(ids.flatMap(id => byId.get(id) ?? []))].sort((left, right) => left - right)
-    const index = candidates.find(one => permits(exceptions[one], violation))
-    const exception = index === undefined ? undefined : exceptions[index]
-    if (index === undefined || exception === undefined) {
+    const ids = [violation.advisory ?? '', ...(violation.aliases ?? [])]
+    const candidates = ids.flatMap(id => byId.get(id.toUpperCase()) ?? [])
+    const found = candidates.length === 0 ? undefined : firstThatPermits(candidates, violation)
+    if (found === undefined) {
       kept.push(violation)
       continue
     }
-    used.set(index, (used.get(index) ?? 0) + 1)
-    const { id, owner, reason, expires } = exception
+    used.set(found.index, (used.get(found.index) ?? 0) + 1)
+    const { id, owner, reason, expires } = found.exception
     suppressed.push({ violation, exception: { id, owner, reason, expires } })
   }
   return { violations: kept, suppressed, used }
@@ -79,30 +79,49 @@ function useWords(count: number): string {
   return count === 1 ? 'permits one finding' : `permits ${String(count)} findings`
 }
 
-/** Indexes of the exceptions that hold now, by advisory id in upper case. */
-function indexed(exceptions: readonly PolicyException[], now: Date): Map<string, number[]> {
-  const byId = new Map<string, number[]>()
+/** An exception that holds now, with its package taken apart once. */
+interface Permit {
+  readonly index: number
+  readonly exception: PolicyException
+  readonly purl: PurlParts | null
+}
+
+/** The exceptions that hold now, by advisory id in upper case. */
+function indexed(exceptions: readonly PolicyException[], now: Date): Map<string, Permit[]> {
+  const byId = new Map<string, Permit[]>()
   exceptions.forEach((exception, index) => {
     if (!(now.getTime() < endOfDay(exception.expires))) return
     const id = exception.id.toUpperCase()
-    byId.set(id, [...(byId.get(id) ?? []), index])
+    const wanted = exception.package
+    const purl = wanted !== undefined && /^pkg:/i.test(wanted) ? purlParts(wanted) : null
+    const permits = byId.get(id)
+    if (permits === undefined) byId.set(id, [{ index, exception, purl }])
+    else permits.push({ index, exception, purl })
   })
   return byId
 }
 
-function permits(exception: PolicyException | undefined, violation: Violation): boolean {
-  if (exception === undefined) return false
-  if (exception.package === undefined && exception.path === undefined) return false
-  if (exception.package !== undefined && !fitsPackage(exception.package, violation.purl)) return false
-  return exception.path === undefined || exception.path.replace(/^\/+/, '') === violation.imagePath
+function firstThatPermits(candidates: readonly Permit[], violation: Violation): Permit | undefined {
+  const have = violation.purl === undefined ? undefined : purlParts(violation.purl)
+  return candidates
+    .filter(permit => permits(permit, violation, have))
+    .reduce<Permit | undefined>(
+      (first, one) => (first !== undefined && first.index < one.index ? first : one),
+      undefined,
+    )
+}
+
+function permits(permit: Permit, violation: Violation, have: PurlParts | undefined): boolean {
+  const { package: wanted, path } = permit.exception
+  if (wanted === undefined && path === undefined) return false
+  if (wanted !== undefined && (have === undefined || !fitsPackage(permit, wanted, have))) return false
+  return path === undefined || path.replace(/^\/+/, '') === violation.imagePath
 }
 
 /** A purl fits the same package, with a version only that version; a bare name fits the package's name. */
-function fitsPackage(wanted: string, purl: string | undefined): boolean {
-  if (purl === undefined) return false
-  const have = purlParts(purl)
-  if (!/^pkg:/i.test(wanted)) return wanted === have.name || wanted === have.fullName
-  const want = purlParts(wanted)
+function fitsPackage(permit: Permit, wanted: string, have: PurlParts): boolean {
+  const want = permit.purl
+  if (want === null) return wanted === have.name || wanted === have.fullName
   return want.key === have.key && (want.version === '' || want.version === have.version)
 }
 

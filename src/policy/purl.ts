@@ -1,6 +1,6 @@
 /**
- * Package URLs (ECMA-427) taken apart by text, so that a malformed one still has a stable spelling.
- * The version follows the last `@` behind the last `/`; qualifiers follow `?`, a subpath `#`.
+ * A package URL (ECMA-427) taken apart by text: a malformed one still gets a stable spelling, and a hundred
+ * thousand findings take a fraction of the time that a full parser needs.
  */
 export interface PurlParts {
   /** Type, namespace and name, decoded, the type in lower case: `pkg:npm/@babel/core`. */
@@ -13,7 +13,10 @@ export interface PurlParts {
   readonly version: string
 }
 
-/** Takes a purl apart; a text that is none has the type ''. */
+/**
+ * Takes a purl apart; a text that is none has the type ''. The version follows the last `@` behind the last `/`,
+ * qualifiers follow `?`, a subpath `#`. Names of PyPI are normalised (PEP 503).
+ */
 export function purlParts(purl: string): PurlParts {
   const plain = purl.replace(/[?#].*$/s, '')
   const slash = plain.lastIndexOf('/')
@@ -24,7 +27,8 @@ export function purlParts(purl: string): PurlParts {
   const match = /^pkg:\/*([^/]+)\/(.+)$/is.exec(head)
   if (match === null) return { key: head, type: '', fullName: head, name: lastSegment(head), version }
   const type = (match[1] ?? '').toLowerCase()
-  const fullName = match[2] ?? ''
+  const written = match[2] ?? ''
+  const fullName = type === 'pypi' ? written.toLowerCase().replaceAll(/[-_.]+/g, '-') : written
   return { key: `pkg:${type}/${fullName}`, type, fullName, name: lastSegment(fullName), version }
 }
 
@@ -38,6 +42,7 @@ function lastSegment(path: string): string {
 }
 
 function decoded(text: string): string {
+  if (!text.includes('%')) return text
   try {
     return decodeURIComponent(text)
   } catch {

@@ -53,7 +53,7 @@ const START: Position = { line: 1, column: 1 }
 
 /**
  * Reads one YAML 1.2 document (core schema) with the position of every node. Refuses anchors, aliases, merge
- * keys, tags, duplicate or non-scalar keys, NaN, infinities, integers beyond 2^53, a second document, more than
+ * keys, tags, duplicate or non-scalar keys, the key `__proto__` (zod skips it), NaN, infinities, integers beyond 2^53, a second document, more than
  * 256 KiB or 20 levels. A syntax error is the only mistake of its reading.
  */
 export function readYaml(text: string): YamlReading {
@@ -69,7 +69,7 @@ export function readYaml(text: string): YamlReading {
   }
 }
 
-/** The plain value of a node, as zod wants it; a key `__proto__` is an ordinary key. */
+/** The plain value of a node, as zod wants it. */
 export function plainValue(node: YamlNode): unknown {
   if (node.kind === 'scalar') return node.value
   if (node.kind === 'list') return node.items.map(plainValue)
@@ -160,6 +160,7 @@ function readEntries(cursor: Cursor, path: readonly PropertyKey[], at: Position)
     if (key.text === '<<') add(cursor, key.at, path, 'expected plain keys, but found a merge key (<<)')
     else if (seen.has(key.text))
       add(cursor, key.at, [...path, key.text], 'expected each key once, but it is repeated')
+    else if (key.text === '__proto__') add(cursor, key.at, [...path, key.text], 'expected a known key')
     else if (key.usable) entries.push({ key: key.text, keyAt: key.at, node })
     seen.add(key.text)
   }

@@ -41,7 +41,8 @@ function doubts(
   const said: string[] = []
   if (one.vulnerabilities.findings.length > 0) said.push(`${scan}: has findings but no packages`)
   const os = one.vulnerabilities.os
-  if (os !== undefined) said.push(`${scan}: recognised ${os.family} ${os.name} but lists no packages`)
+  if (os !== undefined && os.family !== '' && os.family !== 'none')
+    said.push(`${scan}: recognised ${os.family} ${os.name} but lists no packages`)
   const sboms = context.evidence.platforms.find(other => other.platform === one.platform)?.sboms
   if (sboms?.state !== 'present') said.push(`${scan}: lists no packages, and no SBOM says the same`)
   else if (sboms.value.packages.length > 0) {
