@@ -7,7 +7,7 @@ import type { Request } from '../request.js'
 import type { Services } from '../services.js'
 import { finishRun, type Facts } from './finish.js'
 import { planOf } from './plan.js'
-import { ROAD, type Road } from './road.js'
+import { ROAD, type ReleaseInput, type Road } from './road.js'
 import { problemOf, runStage, skipStage, StageFailed, type RunLog } from './run-log.js'
 
 /** What a gate run is asked for. `surfaces` shows the finished record: stage `publish`. */
@@ -86,6 +86,18 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
   facts.verdict = verdict
 
   await scanning.stopAll()
+  await releaseWhenAllowed(run, log, facts, { plan, policy, built, tools, evidence, verdict })
+}
+
+/** Stage 8: only a complete pass without any problem goes on, with processes of its own. */
+async function releaseWhenAllowed(
+  run: GateRun,
+  log: RunLog,
+  facts: Facts,
+  input: ReleaseInput,
+): Promise<void> {
+  const { services, request, road = ROAD } = run
+  const { plan, verdict } = input
   if (!plan.publish) {
     skipStage(log, services, 'release', 'not asked to publish')
     return
@@ -96,11 +108,8 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
     return
   }
   facts.release = { ...NOT_WANTED, state: 'failed' }
-  const signing = { ...given, commands: services.newCommands() }
-  const released = await runStage(log, services, {
-    stage: 'release',
-    work: () => road.release(signing, { plan, policy, built, tools, evidence, verdict }),
-  })
+  const given = { services, request, facts, commands: services.newCommands() }
+  const released = await runStage(log, services, { stage: 'release', work: () => road.release(given, input) })
   facts.release = released.record
   facts.files = [...facts.files, ...released.files]
   facts.verdict = withReleasedResults(verdict, released.results)
