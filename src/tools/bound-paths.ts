@@ -19,26 +19,33 @@ const READ_FILE = 0o004
 const READ_FOLDER = 0o005
 
 /**
- * Makes what a process of another user shall read readable for it without touching the original: as it is when its
- * modes allow that, else a mirror below `workDir` (hard links where the file may be read by all, copies elsewhere).
+ * Makes what a process of another user shall read readable for it: as it is when its modes allow that; what lies in
+ * `workDir` by opening its modes, since nobody else can enter that folder; anything else, and files with further hard
+ * links, as a mirror in `workDir` (hard links where the file may be read by all, copies elsewhere), because the modes
+ * of the original are its owner's affair.
  */
 export async function readableFor(path: string, workDir: string): Promise<BoundPath> {
-  if (await allReadable(path, { left: MAX_ENTRIES })) return { kind: 'read', from: path, to: path }
+  const own = path.startsWith(`${workDir}/`)
+  if (await allReadable(path, { left: MAX_ENTRIES, own })) return { kind: 'read', from: path, to: path }
   const mirror = join(await mkdtemp(join(workDir, 'mirror-')), 'path')
   await mirrorPath(path, mirror)
   return { kind: 'read', from: mirror, to: path }
 }
 
-async function allReadable(path: string, count: { left: number }): Promise<boolean> {
-  count.left -= 1
-  if (count.left < 0)
+async function allReadable(path: string, walk: { left: number; readonly own: boolean }): Promise<boolean> {
+  walk.left -= 1
+  if (walk.left < 0)
     throw new GateError('tool', { reason: 'too-many-files', message: `${path} holds too many files.` })
   const found = await lstat(path)
   if (found.isSymbolicLink()) return true
-  if (!found.isDirectory()) return (found.mode & READ_FILE) === READ_FILE
-  if ((found.mode & READ_FOLDER) !== READ_FOLDER) return false
+  const needed = found.isDirectory() ? READ_FOLDER : READ_FILE
+  if ((found.mode & needed) !== needed) {
+    if (!walk.own || (!found.isDirectory() && found.nlink > 1)) return false
+    await chmod(path, (found.mode & 0o7777) | needed)
+  }
+  if (!found.isDirectory()) return true
   for await (const entry of await opendir(path))
-    if (!(await allReadable(join(path, entry.name), count))) return false
+    if (!(await allReadable(join(path, entry.name), walk))) return false
   return true
 }
 

@@ -2,6 +2,7 @@ import { access, constants, mkdir, mkdtemp, realpath } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { GateError } from '../errors.js'
+import type { Isolation } from '../evidence/tooling.js'
 import type { Command, CommandResult, Commands, RunningCommand } from './command.js'
 import { grantEnvironment, needsFreshFolders } from './grants.js'
 import { hashFile } from './hash.js'
@@ -18,6 +19,8 @@ export interface CommandsOptions {
   readonly signal?: AbortSignal
   /** One line per start, for a debug log: program name and grant, never arguments. */
   readonly log?: (line: string) => void
+  /** Only these rungs of the confinement ladder are tried; all when absent. */
+  readonly rungs?: readonly Isolation[]
 }
 
 const DEFAULT_OUTPUT_BYTES = 16 * 1024 * 1024
@@ -30,7 +33,7 @@ const SECRET_NAME = /PASSWORD|TOKEN|SECRET|KEY/u
  */
 export function createCommands(options: CommandsOptions): Commands {
   const alive = new Set<RunningProcess>()
-  const ladder = createLadder({ workDir: options.workDir })
+  const ladder = createLadder(options)
   let stopped: StopCause | undefined
 
   async function stopWith(cause: StopCause): Promise<void> {

@@ -43,6 +43,7 @@ while [ "$1" != -- ]; do
   if [ "$kind" = r ]; then read_only "$to"; fi
 done
 shift
+[ -d "$root$cwd" ] || mkdir -p "$root$cwd"
 cd "$root"
 pivot_root . .
 umount -l .

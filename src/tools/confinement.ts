@@ -141,9 +141,10 @@ function bubblewrap(bwrap: string): Rung {
           '--tmpfs',
           '/tmp',
         ],
+        ...['--dir', start.cwd],
         ...start.bound.flatMap(({ kind, from, to }) => [kind === 'write' ? '--bind' : '--ro-bind', from, to]),
         ...Object.entries(start.environment).flatMap(([name, value]) => ['--setenv', name, value]),
-        ...['--chdir', start.cwd, '--', start.file, ...start.args],
+        ...['--remount-ro', '/', '--chdir', start.cwd, '--', start.file, ...start.args],
       ],
     }),
   }

@@ -18,6 +18,12 @@ export interface ReachablePaths {
   readonly folders: readonly string[]
 }
 
+export interface LadderOptions {
+  readonly workDir: string
+  /** Only these rungs are tried; all when absent. */
+  readonly rungs?: readonly Isolation[]
+}
+
 export interface Ladder {
   readonly isolation: () => Promise<Isolation>
   /** Turns a plain start into a confined one; a plain one stays when no rung holds (`isolation` says `none`). */
@@ -29,9 +35,10 @@ const SYSTEM_FILE = /^\/(?:usr|bin|sbin|lib|lib32|lib64|libx32)\//u
 const PROBE_MS = 10_000
 
 /** The confinement ladder (docs/architecture.md, "Tools"): probed once, at the first question, by a real process. */
-export function createLadder({ workDir }: { readonly workDir: string }): Ladder {
+export function createLadder(given: LadderOptions): Ladder {
+  const { workDir } = given
   let chosen: Promise<Rung | undefined> | undefined
-  const rung = (): Promise<Rung | undefined> => (chosen ??= chooseRung(workDir))
+  const rung = (): Promise<Rung | undefined> => (chosen ??= chooseRung(given))
   return {
     isolation: async () => (await rung())?.isolation ?? 'none',
     confine: async (start, paths) => {
@@ -43,9 +50,10 @@ export function createLadder({ workDir }: { readonly workDir: string }): Ladder 
   }
 }
 
-async function chooseRung(workDir: string): Promise<Rung | undefined> {
+async function chooseRung({ workDir, rungs }: LadderOptions): Promise<Rung | undefined> {
   const who = { platform: process.platform, uid: process.getuid?.() ?? -1 }
-  for (const rung of candidateRungs(who)) if (await holds(rung, workDir)) return rung
+  const candidates = candidateRungs(who).filter(rung => rungs?.includes(rung.isolation) ?? true)
+  for (const rung of candidates) if (await holds(rung, workDir)) return rung
   return undefined
 }
 
@@ -56,7 +64,7 @@ async function confineOn(
 ): Promise<Prepared> {
   const write = [...new Set([...(paths.write ?? []), ...paths.folders])]
   const opened = await Promise.all(write.map(path => writableFor(path, rung.otherUser)))
-  const wanted = [start.file, ...(paths.read ?? []), start.cwd]
+  const wanted = [start.file, ...(paths.read ?? [])]
   const read = [...new Set(wanted)].filter(path => !write.includes(path) && !SYSTEM_FILE.test(path))
   const readable = await Promise.all(read.map(path => boundForReading(path, rung, paths.workDir)))
   const root = await mkdtemp(join(paths.workDir, 'root-'))
