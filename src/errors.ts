@@ -30,3 +30,10 @@ export function describeError(thrown: unknown): string {
   if (typeof message === 'string' && message !== '') return message
   return typeof name === 'string' && name !== '' ? name : 'an unknown value was thrown'
 }
+
+/** The code of a system error (`ENOENT`, `ENOSPC`), by shape as in `describeError`; undefined for anything else. */
+export function systemErrorCode(thrown: unknown): string | undefined {
+  if (typeof thrown !== 'object' || thrown === null || !('code' in thrown) || !('errno' in thrown))
+    return undefined
+  return typeof thrown.code === 'string' ? thrown.code : undefined
+}

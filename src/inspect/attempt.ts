@@ -1,4 +1,4 @@
-import { describeError, GateError } from '../errors.js'
+import { describeError, GateError, systemErrorCode } from '../errors.js'
 import { type Known, missing, present } from '../evidence/known.js'
 import type { Problem } from '../record/record.js'
 
@@ -29,7 +29,7 @@ function problemOf(thrown: unknown): Problem {
   const message = describeError(thrown)
   if (thrown instanceof GateError)
     return { stage: 'inspect', code: thrown.code, reason: thrown.reason, message }
-  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
+  const code = systemErrorCode(thrown)
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return { stage: 'inspect', code: 'tool', reason: 'disk-full', message: `The disk is full: ${message}` }
   return { stage: 'inspect', code: 'defect', reason: 'defect', message }

@@ -1,12 +1,12 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
-import pRetry, { AbortError } from 'p-retry'
 import { extract } from 'tar-stream'
-import { describeError, GateError } from '../errors.js'
+import { describeError, GateError, systemErrorCode } from '../errors.js'
 import { DATABASE_FILE, databaseError, METADATA_FILE } from './database-file.js'
 
 const MAX_ARCHIVE_BYTES = 4 * 1024 ** 3
@@ -42,7 +42,8 @@ export async function unpackDatabase(archive: string, outDir: string): Promise<v
   try {
     await pipeline(createReadStream(archive), createGunzip(), entries)
   } catch (cause) {
-    if (isMissing(cause)) throw databaseError('database-missing', 'archive is not there', cause)
+    if (systemErrorCode(cause) === 'ENOENT')
+      throw databaseError('database-missing', 'archive is not there', cause)
     throw databaseError(
       'database-archive-unreadable',
       `archive cannot be unpacked: ${describeError(cause)}`,
@@ -52,57 +53,64 @@ export async function unpackDatabase(archive: string, outDir: string): Promise<v
   if (!seen.has(DATABASE_FILE)) throw databaseError('database-missing', `archive holds no ${DATABASE_FILE}`)
 }
 
-function isMissing(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT'
-}
-
 /** True for an address that a database may be fetched from: https, or http on this machine. */
 export function isFetchable(url: URL): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname))
 }
+
+const ATTEMPTS = 3
 
 /**
  * Downloads a database archive to `file`. Tries again (three times in all) on network errors, 429 and 5xx; refuses
  * other answers, a redirect to plain http, a body that is not as long as announced or longer than 4 GiB.
  */
 export async function downloadArchive(url: URL, file: string, signal?: AbortSignal): Promise<void> {
-  await writeFile(file, '')
-  try {
-    await pRetry(() => fetchOnce(url, file, signal), {
-      retries: 2,
-      minTimeout: 200,
-      maxTimeout: 2000,
-      ...(signal && { signal }),
-    })
-  } catch (cause) {
-    throw new GateError('service', {
-      reason: 'database-unreachable',
-      message: `The vulnerability database could not be downloaded from ${url.host}: ${describeError(cause)}. Neither clean nor vulnerable; run again, or name another database.`,
-      cause,
-    })
+  let failure = 'it was not tried'
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    if (attempt > 1) await setTimeout(attempt * 250)
+    try {
+      const refused = await fetchOnce(url, file, signal)
+      if (refused === undefined) return
+      failure = refused
+      break
+    } catch (thrown) {
+      if (signal?.aborted)
+        throw new GateError('tool', { reason: 'cancelled', message: 'The run was cancelled.' })
+      failure = describeError(thrown)
+    }
   }
+  throw new GateError('service', {
+    reason: 'database-unreachable',
+    message: `The vulnerability database could not be downloaded from ${url.host}: ${failure}. Neither clean nor vulnerable; run again, or name another database.`,
+  })
 }
 
-async function fetchOnce(url: URL, file: string, signal: AbortSignal | undefined): Promise<void> {
+/** Undefined when the file is there, a text when trying again is no use; throws what may heal. */
+async function fetchOnce(
+  url: URL,
+  file: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   const limit = AbortSignal.timeout(DOWNLOAD_MS)
   const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, limit]) : limit })
-  if (!isFetchable(new URL(response.url)))
-    throw new AbortError('it was redirected to an address that is not https')
-  const again = response.status === 429 || response.status >= 500
-  if (!response.ok || response.body === null) {
-    await response.body?.cancel()
-    const text = `the server answered with status ${response.status}`
-    throw again ? new Error(text) : new AbortError(text)
+  const { status, body } = response
+  if (!isFetchable(new URL(response.url)) || !response.ok || body === null) {
+    await body?.cancel()
+    if (status === 429 || status >= 500) throw new Error(`the server answered with status ${status}`)
+    return response.ok
+      ? 'it was redirected to an address that is not https'
+      : `the server answered with status ${status}`
   }
   const announced = response.headers.get('content-length')
   let size = 0
   const count = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       size += chunk.length
-      done(size > MAX_ARCHIVE_BYTES ? new AbortError('the body is longer than 4 GiB') : null, chunk)
+      done(size > MAX_ARCHIVE_BYTES ? new Error('the body is longer than 4 GiB') : null, chunk)
     },
   })
-  await pipeline(Readable.fromWeb(response.body), count, createWriteStream(file))
+  await pipeline(Readable.fromWeb(body), count, createWriteStream(file))
   if (announced !== null && response.headers.get('content-encoding') === null && Number(announced) !== size)
     throw new Error(`the body has ${size} bytes, but ${announced} were announced`)
+  return undefined
 }

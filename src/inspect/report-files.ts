@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeError, GateError } from '../errors.js'
+import { describeError, GateError, systemErrorCode } from '../errors.js'
 import type { ReportFile } from '../record/record.js'
 
 /** `linux/arm64/v8` as a part of a file name: `linux-arm64-v8`. */
@@ -19,7 +19,7 @@ export async function writeReportFile(
     await mkdir(reportDir, { recursive: true })
     await writeFile(join(reportDir, file.path), bytes)
   } catch (cause) {
-    const full = cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC'
+    const full = systemErrorCode(cause) === 'ENOSPC'
     throw new GateError('tool', {
       reason: full ? 'disk-full' : 'report-not-written',
       message: `${file.path} could not be written to the report folder: ${describeError(cause)}`,

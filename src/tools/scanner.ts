@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { GateError } from '../errors.js'
+import { GateError, systemErrorCode } from '../errors.js'
 import { MAX_REPORT_CHARACTERS } from '../evidence/tool-json.js'
 import type { Command, Commands } from './command.js'
 
@@ -50,8 +50,8 @@ export async function readScannerOutput(path: string, tool: { readonly name: str
 }
 
 function whyUnopened(name: string, cause: unknown): GateError {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  if (code === 'ENOENT') return outputError(name, 'no-output', 'ended well but wrote no report', cause)
+  if (systemErrorCode(cause) === 'ENOENT')
+    return outputError(name, 'no-output', 'ended well but wrote no report', cause)
   return outputError(name, 'output-not-a-file', 'wrote a report that cannot be opened as a plain file', cause)
 }
 

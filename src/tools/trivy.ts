@@ -61,10 +61,15 @@ export async function writeTrivyFiles(dir: string): Promise<TrivyFiles> {
 /** Arguments that every call shares: no foreign configuration, no call home, no update. */
 function sharedArgs(files: TrivyFiles, cacheDir: string, timeoutMs: number): readonly string[] {
   return [
-    ...['--config', files.empty, '--ignorefile', files.empty, '--module-dir', files.modules],
+    ...['--config', files.empty, '--ignorefile', files.empty],
     ...['--cache-dir', cacheDir, '--timeout', `${Math.ceil(timeoutMs / 1000)}s`],
     ...['--quiet', '--no-progress', '--skip-version-check', '--disable-telemetry'],
   ]
+}
+
+/** An empty module folder for the commands that load modules (all but `sbom`), instead of the one in HOME. */
+function noModules({ files }: Trivy): readonly string[] {
+  return ['--module-dir', files.modules]
 }
 
 function scanArgs(trivy: Trivy, scan: TrivyScan, output: string): readonly string[] {
@@ -81,14 +86,14 @@ function scanArgs(trivy: Trivy, scan: TrivyScan, output: string): readonly strin
  */
 export function scanPackages(trivy: Trivy, scan: TrivyScan): Promise<string> {
   const kind = ['--scanners', 'vuln', '--list-all-pkgs', '--pkg-types', 'os,library']
-  return run(trivy, scan, ['image', '--input', scan.input, ...kind])
+  return run(trivy, scan, ['image', '--input', scan.input, ...noModules(trivy), ...kind])
 }
 
 /** Secrets in files and in the configuration (environment, history) of a one-image layout: Trivy's JSON report. */
 export function scanSecrets(trivy: Trivy, scan: TrivyScan): Promise<string> {
   const kind = ['--scanners', 'secret', '--image-config-scanners', 'secret']
   const secrets = ['--secret-config', trivy.files.secrets]
-  return run(trivy, scan, ['image', '--input', scan.input, ...kind, ...secrets])
+  return run(trivy, scan, ['image', '--input', scan.input, ...noModules(trivy), ...kind, ...secrets])
 }
 
 /** Vulnerabilities of the components of a CycloneDX document: Trivy's JSON report. */
@@ -98,7 +103,8 @@ export function scanSbom(trivy: Trivy, scan: TrivyScan): Promise<string> {
 
 /** Secrets in a folder, with the same configuration as `scanSecrets`: Trivy's JSON report. */
 export function scanSecretFolder(trivy: Trivy, scan: TrivyScan): Promise<string> {
-  return run(trivy, scan, ['fs', scan.input, '--scanners', 'secret', '--secret-config', trivy.files.secrets])
+  const kind = ['--scanners', 'secret', '--secret-config', trivy.files.secrets]
+  return run(trivy, scan, ['fs', scan.input, ...noModules(trivy), ...kind])
 }
 
 async function run(trivy: Trivy, scan: TrivyScan, args: readonly string[]): Promise<string> {
@@ -123,7 +129,7 @@ export async function downloadDatabase(trivy: Trivy, reference: string, cacheDir
   await runScanner(trivy.commands, {
     program: trivy.program,
     args: [
-      ...['image', '--download-db-only', '--db-repository', reference],
+      ...['image', '--download-db-only', '--db-repository', reference, ...noModules(trivy)],
       ...sharedArgs(trivy.files, cacheDir, timeoutMs),
     ],
     grant: 'registry',
