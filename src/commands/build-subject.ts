@@ -5,7 +5,7 @@ import { sourceLabels } from '../build/labels.js'
 import { copyLayout } from '../build/prebuilt.js'
 import type { RunContext } from '../github/context.js'
 import { contextFolder, dockerfilePath } from './dockerfile.js'
-import type { Given } from './road.js'
+import type { Given } from './run.js'
 
 /** Stage 5, first half: brings the image into the private folder as an OCI layout. */
 export async function buildSubject(given: Given, context: RunContext): Promise<BuiltImage> {

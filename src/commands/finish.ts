@@ -1,39 +1,15 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { describeError, GateError } from '../errors.js'
-import type { Evidence } from '../evidence/evidence.js'
 import { PROJECT_URI } from '../evidence/project.js'
-import type { RunContext } from '../github/context.js'
-import type { Verdict } from '../policy/verdict.js'
 import { countFindings, countPackages, endingOf } from '../record/assemble.js'
 import { evidenceDocument } from '../record/evidence-document.js'
-import {
-  RECORD_SCHEMA,
-  type Problem,
-  type ReleaseRecord,
-  type ReportFile,
-  type RunRecord,
-} from '../record/record.js'
+import { RECORD_SCHEMA, type Problem, type RunRecord } from '../record/record.js'
 import { renderSummary } from '../report/summary.js'
 import { programVersion } from '../services.js'
-import { factsOf, type ToolSet } from '../tools/install.js'
-import type { GateRun } from './gate.js'
-import type { Plan } from './plan.js'
-import type { Built } from './road.js'
+import { factsOf } from '../tools/install.js'
+import { reportFolder, type Facts, type GateRun } from './run.js'
 import { problemOf, runStage, StageFailed, type RunLog } from './run-log.js'
-
-/** What the run knows so far; each stage adds its part. */
-export interface Facts {
-  readonly startedAt: Date
-  context?: RunContext
-  plan?: Plan
-  tools?: ToolSet
-  built?: Built
-  evidence?: Evidence
-  verdict?: Verdict
-  release: ReleaseRecord
-  files: readonly ReportFile[]
-}
 
 /**
  * Stages 9 and 10: writes evidence, record and summary, then shows them.
@@ -65,11 +41,6 @@ function crashed(record: RunRecord, thrown: unknown): RunRecord {
   const problems: readonly Problem[] = [...record.problems, problemOf('publish', thrown)]
   const ending = endingOf({ verdict: record.verdict, problems, release: record.release })
   return { ...record, problems, ...ending }
-}
-
-/** Absolute folder of the reports. */
-export function reportFolder(run: Pick<GateRun, 'request'>, facts: Pick<Facts, 'context'>): string {
-  return resolve(facts.context?.workspace ?? '.', run.request.output)
 }
 
 async function writeRecord(

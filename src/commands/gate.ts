@@ -3,23 +3,11 @@ import { join } from 'node:path'
 import type { Evidence } from '../evidence/evidence.js'
 import type { ReleaseRecord, RunRecord } from '../record/record.js'
 import { withReleasedResults } from '../record/assemble.js'
-import type { Request } from '../request.js'
-import type { Services } from '../services.js'
-import { finishRun, type Facts } from './finish.js'
+import { finishRun } from './finish.js'
 import { planOf } from './plan.js'
-import { ROAD, type ReleaseInput, type Road } from './road.js'
+import { ROAD } from './road.js'
+import type { Facts, GateRun, ReleaseInput } from './run.js'
 import { problemOf, runStage, skipStage, StageFailed, type RunLog } from './run-log.js'
-
-/** What a gate run is asked for. `surfaces` shows the finished record: stage `publish`. */
-export interface GateRun {
-  readonly services: Services
-  readonly request: Request
-  /** `event`: as an action; `terminal`: by a person. */
-  readonly kind: 'event' | 'terminal'
-  readonly surfaces: (record: RunRecord, reportDir: string) => Promise<void>
-  /** The stages; tests put failing ones in. */
-  readonly road?: Road
-}
 
 const NOT_WANTED: ReleaseRecord = { state: 'not-wanted', bundles: [], tags: [] }
 

@@ -1,80 +1,21 @@
 import { join } from 'node:path'
-import type { BuiltImage } from '../build/built.js'
-import type { DockerfileFacts, Evidence } from '../evidence/evidence.js'
-import { notConfigured, present, type Known } from '../evidence/known.js'
-import { eventContext, terminalContext, type RunContext } from '../github/context.js'
-import { prepareDatabase, type PreparedDatabase } from '../inspect/database.js'
+import type { Evidence } from '../evidence/evidence.js'
+import { notConfigured, present } from '../evidence/known.js'
+import { eventContext, terminalContext } from '../github/context.js'
+import { prepareDatabase } from '../inspect/database.js'
 import { inspectImage } from '../inspect/inspect.js'
 import { hashBlobs } from '../oci/blobs.js'
-import { openLayout, type OpenLayout } from '../oci/reader.js'
+import { openLayout } from '../oci/reader.js'
 import { enforcedOutcome, judge } from '../policy/evaluate.js'
-import type { ResolvedPolicy } from '../policy/resolve.js'
-import type { Verdict } from '../policy/verdict.js'
-import type { ReleaseOutcome } from '../release/request.js'
 import { size } from '../report/sections.js'
-import type { Request } from '../request.js'
-import type { Services } from '../services.js'
-import type { Commands } from '../tools/command.js'
 import { factsOf, installTools, type ToolSet } from '../tools/install.js'
 import { buildSubject } from './build-subject.js'
 import { readDockerfile } from './dockerfile.js'
-import { reportFolder, type Facts } from './finish.js'
+import { reportFolder, type Road } from './run.js'
 import { readKevFeed } from './kev.js'
 import { toolServices } from './tool-services.js'
-import type { Plan } from './plan.js'
 import { loadPolicy } from './policy-file.js'
 import { releaseSubject } from './release-subject.js'
-import type { StageResult } from './run-log.js'
-
-/** What every stage is given. */
-export interface Given {
-  readonly services: Services
-  readonly request: Request
-  readonly commands: Commands
-  readonly facts: Facts
-}
-
-/** The image as it lies on this disk, every blob hashed, and the database to match it with. */
-export interface Built {
-  readonly layout: OpenLayout
-  readonly engine: BuiltImage['engine']
-  readonly database: PreparedDatabase
-}
-
-export interface Sources {
-  readonly dockerfile: Known<DockerfileFacts>
-  readonly verdict: Verdict
-}
-
-type Stage<T> = Promise<StageResult<T>>
-
-/** The stages before the record, in order. The only place where stages and rooms are wired together. */
-export interface Road {
-  context(given: Given, kind: 'event' | 'terminal'): Stage<RunContext>
-  policy(given: Given, context: RunContext): Stage<ResolvedPolicy>
-  tools(given: Given, plan: Plan): Stage<ToolSet>
-  sources(
-    given: Given,
-    has: { readonly context: RunContext; readonly policy: ResolvedPolicy },
-  ): Stage<Sources>
-  build(given: Given, has: { readonly context: RunContext; readonly tools: ToolSet }): Stage<Built>
-  inspect(
-    given: Given,
-    has: { readonly built: Built; readonly tools: ToolSet; readonly dockerfile: Known<DockerfileFacts> },
-  ): Stage<Evidence>
-  judge(given: Given, has: { readonly policy: ResolvedPolicy; readonly evidence: Evidence }): Stage<Verdict>
-  release(given: Given, has: ReleaseInput): Stage<ReleaseOutcome>
-}
-
-/** What stage 8 is handed: everything that was judged. */
-export interface ReleaseInput {
-  readonly plan: Plan
-  readonly policy: ResolvedPolicy
-  readonly built: Built
-  readonly tools: ToolSet
-  readonly evidence: Evidence
-  readonly verdict: Verdict
-}
 
 const SCAN_TOOLS = ['trivy', 'syft', 'crane'] as const
 const ALL_TOOLS = [...SCAN_TOOLS, 'cosign'] as const

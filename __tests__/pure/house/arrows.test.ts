@@ -1,0 +1,94 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+const ROOT = resolve(import.meta.dirname, '..', '..', '..')
+const CRUISE = join(ROOT, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs')
+const PARTS = ['src', 'tsconfig.json', 'package.json', '.dependency-cruiser.cjs']
+
+let house: string
+
+beforeAll(() => {
+  house = mkdtempSync(join(tmpdir(), 'portcullis-house-'))
+  for (const part of PARTS) cpSync(join(ROOT, part), join(house, part), { recursive: true })
+  symlinkSync(join(ROOT, 'node_modules'), join(house, 'node_modules'))
+})
+
+afterAll(() => rmSync(house, { recursive: true, force: true }))
+
+function cruise(): { readonly code: number | null; readonly text: string } {
+  const done = spawnSync(process.execPath, [CRUISE, '--config', '.dependency-cruiser.cjs', 'src'], {
+    cwd: house,
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'] },
+  })
+  return { code: done.status, text: `${done.stdout}${done.stderr}` }
+}
+
+function planted(file: string, text: string): { readonly code: number | null; readonly text: string } {
+  writeFileSync(join(house, file), text)
+  try {
+    return cruise()
+  } finally {
+    rmSync(join(house, file))
+  }
+}
+
+describe('the arrows of the house', () => {
+  it('hold today', () => {
+    expect(cruise()).toMatchObject({ code: 0 })
+  })
+
+  it.each([
+    ['a pure room reads files', 'src/policy/planted.ts', "import 'node:fs'\n", 'pure-rooms-do-no-io'],
+    [
+      'a pure room knows the runner',
+      'src/report/planted.ts',
+      "import '@actions/core'\n",
+      'pure-rooms-know-no-runner',
+    ],
+    [
+      'evidence knows the policy',
+      'src/evidence/planted.ts',
+      "import '../policy/evaluate.js'\n",
+      'pure-evidence',
+    ],
+    [
+      'a stage imports a stage',
+      'src/inspect/planted.ts',
+      "import '../release/release.js'\n",
+      'stage-inspect',
+    ],
+    ['an adapter imports a stage', 'src/oci/planted.ts', "import '../build/docker.js'\n", 'adapter-oci'],
+    [
+      'an adapter imports an adapter',
+      'src/registry/planted.ts',
+      "import '../tools/crane.js'\n",
+      'adapter-registry',
+    ],
+    [
+      'processes start elsewhere',
+      'src/build/planted.ts',
+      "import 'node:child_process'\n",
+      'one-place-starts-processes',
+    ],
+    ['a room nobody knows', 'src/helpers.ts', 'export const a = 1\n', 'known-rooms-only'],
+    ['nobody uses a file', 'src/policy/planted.ts', 'export const a = 1\n', 'no-orphan'],
+  ])('break when %s', (_, file, text, rule) => {
+    const result = planted(file, text)
+    expect(result.code).not.toBe(0)
+    expect(result.text).toContain(rule)
+  })
+})
+
+describe('the checks', () => {
+  it('are all part of npm run check', () => {
+    const listing = execFileSync('node', ['-p', "require('./package.json').scripts.check"], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    })
+    for (const name of ['check:lint', 'check:arrows', 'check:types', 'check:dist'])
+      expect(listing).toContain(name)
+  })
+})
