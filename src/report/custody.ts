@@ -1,9 +1,17 @@
+import type { Isolation } from '../evidence/tooling.js'
 import type { RunRecord } from '../record/record.js'
 import { counted } from './headline.js'
 import { size } from './sections.js'
 
 /** What and its value; the value may hold foreign text and is escaped by who shows it. */
 type Link = readonly [what: string, value: string]
+
+const ISOLATION: Readonly<Record<Isolation, string>> = {
+  'other-user': 'as another user, without network, in own process and mount namespaces',
+  'user-namespace': 'in a user namespace, without network',
+  bubblewrap: 'in bubblewrap, without network',
+  none: 'not confined',
+}
 
 /** The chain of custody: which bytes were judged, pushed, read back and signed, by which policy and advisories. */
 export function custody(record: RunRecord): readonly Link[] {
@@ -42,25 +50,10 @@ function judgementLinks(record: RunRecord): readonly Link[] {
       : []),
     ...(evidence ? [['Evidence', `${evidence.path}, sha256:${evidence.sha256}`] as const] : []),
     ...(database ? [['Advisories', `${database.updatedAt}, sha256:${database.sha256}`] as const] : []),
-    ['Scanners ran', isolationWords(isolation)],
+    ...(isolation === null ? [] : [['Scanners ran', ISOLATION[isolation]] as const]),
   ]
 }
 
 function withPrefix(digest: string): string {
   return digest.startsWith('sha256:') ? digest : `sha256:${digest}`
-}
-
-function isolationWords(isolation: RunRecord['isolation']): string {
-  switch (isolation) {
-    case 'other-user':
-      return 'as another user, without network, in own process and mount namespaces'
-    case 'user-namespace':
-      return 'in a user namespace, without network'
-    case 'bubblewrap':
-      return 'in bubblewrap, without network'
-    case 'none':
-      return 'not confined'
-    case null:
-      return 'not at all'
-  }
 }

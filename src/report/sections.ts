@@ -25,6 +25,11 @@ export function lineOf(change: Change): string | undefined {
   return change.location === undefined ? undefined : `${change.location.file}:${change.location.line}`
 }
 
+/** What to say where no fix is given: of a package that none is known, of anything else nothing. */
+export function missingFix(change: Change): string {
+  return change.package === undefined ? '' : 'no fix is known yet'
+}
+
 /** Where a change comes from beside its line, in words: own text and foreign names, not escaped. */
 export function originOf(change: Change, platforms: number): readonly string[] {
   return [
@@ -60,15 +65,21 @@ function ending(days: readonly string[]): string {
   return days.length === 1 ? ` until ${first}` : ` (the first ends ${first})`
 }
 
-/** `214 packages on 2 platforms, 17 findings (1 critical, 16 low).` */
-export function inventoryWords(record: RunRecord): string {
-  const platforms = record.subject?.platforms.length ?? 0
+/**
+ * `214 packages on 2 platforms, 17 findings (1 critical, 16 low).` Of an incomplete run it says that this is not
+ * all, and nothing where nothing was counted: no number of an unfinished look may read as clean.
+ */
+export function inventoryWords(record: RunRecord): readonly string[] {
+  if (record.subject === null) return []
+  const platforms = record.subject.platforms.length
   const on = platforms > 1 ? ` on ${platforms} platforms` : ''
   const counts = SEVERITIES.filter(severity => record.counts[severity] > 0)
   const total = counts.reduce((sum, severity) => sum + record.counts[severity], 0)
   const parts = counts.map(severity => `${record.counts[severity]} ${severity}`).join(', ')
   const findings = `${counted(total, 'finding', 'findings')}${total > 0 ? ` (${parts})` : ''}`
-  return `${counted(record.packages, 'package', 'packages')}${on}, ${findings}.`
+  const words = `${counted(record.packages, 'package', 'packages')}${on}, ${findings}.`
+  if (record.outcome !== 'incomplete') return [words]
+  return record.packages + total === 0 ? [] : [`Seen before it ended, perhaps not all: ${words}`]
 }
 
 /** The command that judges the same sources on a terminal; undefined where it would not be the same. */

@@ -4,7 +4,15 @@ import { changesOf, type Advisory, type Change } from './changes.js'
 import { custody } from './custody.js'
 import { headline, publication, undecidedOf } from './headline.js'
 import { code, details, fenced, inline, listWithin, table, tableWithin, withinBudget } from './markdown.js'
-import { harmlessWords, inventoryWords, lineOf, originOf, sameLocally, seconds } from './sections.js'
+import {
+  harmlessWords,
+  inventoryWords,
+  lineOf,
+  missingFix,
+  originOf,
+  sameLocally,
+  seconds,
+} from './sections.js'
 
 /** The runner drops a summary above 1 MiB whole; a margin for other writers of the same step. */
 const BUDGET = 900_000
@@ -26,15 +34,9 @@ export function renderSummary(record: RunRecord): string {
     ...released(record),
     ...warnings(record),
     ...exceptions(record),
-    details(
-      'Chain of custody',
-      table(
-        ['What', 'Value'],
-        custody(record).map(([what, value]) => [what, code(value, 400)]),
-      ),
-    ),
+    ...chain(record),
     ...rules(record),
-    details('Stages and tools', `${stages(record)}\n\n${tools(record)}`),
+    ...machinery(record),
   ]
   return withinBudget(blocks, { bytes: BUDGET, rest: 'portcullis.json' })
 }
@@ -77,7 +79,7 @@ function cells(record: RunRecord, change: Change): readonly string[] {
   return [
     `${capital(change.severity)}: ${whatOf(change)}`,
     whereOf(record, change).join(', '),
-    change.fix === undefined ? 'no fix is known yet' : code(change.fix, 300),
+    change.fix === undefined ? missingFix(change) : code(change.fix, 300),
   ]
 }
 
@@ -135,9 +137,9 @@ function harmless(record: RunRecord): readonly string[] {
 function closing(record: RunRecord): string {
   const local = sameLocally(record)
   return [
-    ...(record.subject === null ? [] : [inventoryWords(record)]),
+    ...inventoryWords(record),
     inline(publication(record), 600),
-    ...(record.verdict ? [`Policy: ${inline(record.verdict.policy.origin)}.`] : []),
+    ...(record.verdict ? [`Policy: ${code(record.verdict.policy.origin)}.`] : []),
     ...(record.database ? [`Advisories of ${inline(record.database.updatedAt)}.`] : []),
     ...(local === undefined ? [] : [`Same on a terminal: ${code(local, 600)}`]),
   ].join(' ')
@@ -184,6 +186,19 @@ function remark(result: RuleResult): string {
   if (result.unknown.length > 0) return inline(result.unknown.slice(0, 5).join('; '), 400)
   if (result.violations.length === 0) return ''
   return result.violations.length === 1 ? '1 violation' : `${result.violations.length} violations`
+}
+
+function chain(record: RunRecord): readonly string[] {
+  const rows = custody(record).map(([what, value]) => [what, code(value, 400)])
+  return rows.length === 0 ? [] : [details('Chain of custody', table(['What', 'Value'], rows))]
+}
+
+function machinery(record: RunRecord): readonly string[] {
+  const tables = [
+    ...(record.stages.length === 0 ? [] : [stages(record)]),
+    ...(record.tools.length === 0 ? [] : [tools(record)]),
+  ]
+  return tables.length === 0 ? [] : [details('Stages and tools', tables.join('\n\n'))]
 }
 
 function stages(record: RunRecord): string {

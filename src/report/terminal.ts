@@ -4,7 +4,7 @@ import { custody } from './custody.js'
 import { counted, headline, publication, undecidedOf } from './headline.js'
 import { visible } from './markdown.js'
 import { plainChange } from './plain.js'
-import { harmlessWords, inventoryWords, lineOf, originOf, sameLocally } from './sections.js'
+import { harmlessWords, inventoryWords, lineOf, missingFix, originOf, sameLocally } from './sections.js'
 
 /** Paints parts of the terminal report; the plain one changes nothing. */
 export interface Paint {
@@ -42,7 +42,7 @@ export function renderTerminal(record: RunRecord, paint: Paint = PLAIN): string 
     ...warnings(record, paint),
     ...harmless(record),
     '',
-    ...(record.subject === null ? [] : [`  ${inventoryWords(record)}`]),
+    ...inventoryWords(record).map(words => `  ${words}`),
     `  ${visible(publication(record), MAX_LINE)}`,
     '',
     ...custody(record).map(([what, value]) => paint.dim(`  ${what.padEnd(16)} ${visible(value, MAX_LINE)}`)),
@@ -101,11 +101,12 @@ function item(
   const { mark, paint } = given
   const { what, change: fix } = plainChange(change, MAX_LINE)
   const where = whereOf(record, change)
+  const instead = fix === undefined ? missingFix(change) : paint.bold(fix)
   const indent = ' '.repeat(mark.length + 3)
   return [
     `  ${mark} ${what} ${paint.dim(`[${visible(change.rules.join(', '), MAX_LINE)}]`)}`,
     ...(where.length > 0 ? [`${indent}from    ${visible(where.join(', '), MAX_LINE)}`] : []),
-    `${indent}change  ${fix === undefined ? 'no fix is known yet' : paint.bold(fix)}`,
+    ...(instead === '' ? [] : [`${indent}change  ${instead}`]),
   ]
 }
 
