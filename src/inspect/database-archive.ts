@@ -24,6 +24,7 @@ export async function unpackDatabase(archive: string, outDir: string): Promise<v
   const seen = new Set<string>()
   const entries = extract()
   entries.on('entry', (header, stream, next) => {
+    stream.on('error', () => undefined) // the archive as a whole reports it
     const name = header.name.replace(/^\.\//, '').replace(/^db\//, '')
     const limit =
       name === DATABASE_FILE ? MAX_DATABASE_BYTES : name === METADATA_FILE ? MAX_METADATA_BYTES : 0
