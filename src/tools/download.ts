@@ -12,6 +12,8 @@ export interface DownloadLimits {
   readonly idleMs: number
   readonly totalMs: number
   readonly attempts: number
+  /** Attempts when no connection comes about at all (no such name, refused, no route). */
+  readonly connectAttempts: number
   /** First pause between attempts; doubles each time. A longer `Retry-After` is obeyed up to `maxPauseMs`. */
   readonly pauseMs: number
   readonly maxPauseMs: number
@@ -22,6 +24,7 @@ export const DOWNLOAD_LIMITS: DownloadLimits = {
   idleMs: 30_000,
   totalMs: 15 * 60_000,
   attempts: 4,
+  connectAttempts: 4,
   pauseMs: 1000,
   maxPauseMs: 60_000,
 }
@@ -42,6 +45,8 @@ export interface Download {
 interface Hiccup {
   readonly why: string
   readonly after?: number
+  /** True when there was no connection at all. */
+  readonly offline?: boolean
 }
 type Attempt = { readonly path: string } | { readonly hiccup: Hiccup }
 
@@ -61,9 +66,11 @@ export async function downloadFile(download: Download): Promise<string> {
     const outcome = await attemptDownload(download, whole)
     if ('path' in outcome) return outcome.path
     last = outcome.hiccup.why
-    if (whole.aborted || attempt === limits.attempts) break
+    const most =
+      outcome.hiccup.offline === true ? Math.min(limits.connectAttempts, limits.attempts) : limits.attempts
+    if (whole.aborted || attempt >= most) break
     const pause = pauseBefore(outcome.hiccup, attempt, limits)
-    download.log(`${download.fileName}: ${last}; trying again in ${pause} ms`)
+    download.log(`${download.url}: ${last}; trying again in ${pause} ms`)
     await wait(pause, undefined, { signal: whole }).catch(() => undefined)
   }
   if (signal.aborted)
@@ -93,9 +100,8 @@ async function attemptDownload(download: Download, signal: AbortSignal): Promise
     return { path }
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown
-    return {
-      hiccup: { why: idle.signal.aborted ? 'the host stopped answering' : describeFetchError(thrown) },
-    }
+    if (idle.signal.aborted) return { hiccup: { why: 'the host stopped answering' } }
+    return { hiccup: { why: describeFetchError(thrown), offline: isOffline(thrown) } }
   } finally {
     clearTimeout(timer)
     idle.abort()
@@ -207,7 +213,21 @@ function wrongHash({ url, sha256 }: Download, found: string): GateError {
 }
 
 function describeFetchError(thrown: unknown): string {
-  const cause =
-    thrown instanceof Error && thrown.cause !== undefined ? ` (${describeError(thrown.cause)})` : ''
-  return `${describeError(thrown)}${cause}`
+  const cause = causeOf(thrown)
+  return cause === undefined ? describeError(thrown) : `${describeError(thrown)} (${describeError(cause)})`
+}
+
+const OFFLINE = new Set([
+  ...['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ENETUNREACH', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'],
+])
+
+/** True for the errors of `fetch` that mean that no connection came about. */
+function isOffline(thrown: unknown): boolean {
+  const cause = causeOf(thrown)
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
+  return typeof code === 'string' && OFFLINE.has(code)
+}
+
+function causeOf(thrown: unknown): unknown {
+  return typeof thrown === 'object' && thrown !== null && 'cause' in thrown ? thrown.cause : undefined
 }

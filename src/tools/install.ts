@@ -72,13 +72,15 @@ export function factsOf(tools: ToolSet): readonly ToolFacts[] {
 export async function installTools(services: ToolServices, request: ToolRequest): Promise<ToolSet> {
   const origin = parseToolOrigin(request.source)
   const folder = await mkdtemp(join(services.workDir, 'tools-'))
-  const given = { services, origin, folder }
+  if (origin.kind !== 'auto' || request.allowSource !== true)
+    return await installFrom({ services, origin, folder }, request.names)
+  const limits = { ...(services.limits ?? DOWNLOAD_LIMITS), connectAttempts: 1 }
   try {
-    return await installFrom(given, request.names)
+    return await installFrom({ services: { ...services, limits }, origin, folder }, request.names)
   } catch (thrown) {
-    if (origin.kind !== 'auto' || request.allowSource !== true || !isUnreachable(thrown)) throw thrown
+    if (!isUnreachable(thrown)) throw thrown
     services.log('the release host cannot be reached; the tools are built from source')
-    return await installFrom({ ...given, origin: { kind: 'source' } }, request.names)
+    return await installFrom({ services, origin: { kind: 'source' }, folder }, request.names)
   }
 }
 
