@@ -174,7 +174,10 @@ function readKey(cursor: Cursor, path: readonly PropertyKey[], fallback: Positio
     cursor.next += 1
     refuseDecoration(cursor, event, path)
     const at = event.valueStart < 0 ? fallback : startOf(cursor, event)
-    return { text: getScalarValue(cursor.text, event), at, usable: true }
+    const text = getScalarValue(cursor.text, event)
+    const usable = event.style !== SCALAR_STYLE.PLAIN || typeof resolvedPlain(text) === 'string'
+    if (!usable) add(cursor, at, path, 'expected a key of plain text')
+    return { text, at, usable }
   }
   const node = readNode(cursor, path, fallback)
   add(cursor, node.at, path, 'expected a key of plain text')
@@ -189,16 +192,19 @@ function readScalar(
   const at = event.valueStart < 0 ? place.fallback : startOf(cursor, event)
   const source = getScalarValue(cursor.text, event)
   if (event.style !== SCALAR_STYLE.PLAIN) return { kind: 'scalar', at, value: source }
+  const value = resolvedPlain(source)
+  if (typeof value !== 'number' || isUsableNumber(value)) return { kind: 'scalar', at, value }
+  add(cursor, at, place.path, `expected a number between -2^53 and 2^53, found ${shownText(source)}`)
+  return { kind: 'scalar', at, value: 0 }
+}
+
+/** The value of a plain scalar in the core schema of YAML 1.2. */
+function resolvedPlain(source: string): string | number | boolean | null {
   for (const tag of CORE_TAGS) {
     const value = tag.resolve(source, false, tag.tagName)
-    if (value === NOT_RESOLVED) continue
-    if (typeof value === 'number' && !isUsableNumber(value)) {
-      add(cursor, at, place.path, `expected a number between -2^53 and 2^53, found ${shownText(source)}`)
-      return { kind: 'scalar', at, value: 0 }
-    }
-    return { kind: 'scalar', at, value }
+    if (value !== NOT_RESOLVED) return value
   }
-  return { kind: 'scalar', at, value: source }
+  return source
 }
 
 function isUsableNumber(value: number): boolean {

@@ -1,10 +1,8 @@
+import { SIGNATURE_TYPE } from '../../evidence/statement.js'
 import { defineRule } from '../rule.js'
 import type { CheckResult } from '../rule.js'
 import type { Violation } from '../verdict.js'
 import { fingerprint } from '../violation.js'
-
-/** Predicate type of the statement that is the signature of an image (Sigstore). */
-export const SIGNATURE_PREDICATE = 'https://sigstore.dev/cosign/sign/v1'
 
 export const signPresent = defineRule({
   id: 'sign.present',
@@ -22,7 +20,7 @@ export const signPresent = defineRule({
   ],
   check(given): CheckResult {
     const { subject, released } = given
-    const signatures = released.statements.filter(one => one.predicateType === SIGNATURE_PREDICATE)
+    const signatures = released.statements.filter(one => one.predicateType === SIGNATURE_TYPE)
     const covered = new Set(signatures.filter(one => one.signer !== '').flatMap(one => one.subjects))
     const wanted = [...new Set([subject.digest, ...subject.platforms.map(child => child.manifest.digest)])]
     const violations = wanted
