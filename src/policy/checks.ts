@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { RuleMode } from './verdict.js'
-import type { Mistake, YamlNode } from './yaml.js'
-import { nodeAt, pathText, plainValue } from './yaml.js'
+import type { Mistake, YamlNode } from './yaml-node.js'
+import { nodeAt, pathText, plainValue } from './yaml-node.js'
 
 /** Modes of the profile that a document stands on; null where the document is the profile itself. */
 export type ProfileModes = Readonly<Record<string, RuleMode>> | null

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { LATER_KEYS } from './schema.js'
-import { nodeAt, pathText, shownText } from './yaml.js'
-import type { Mistake, Position, YamlNode } from './yaml.js'
+import { nodeAt, pathText, shownText } from './yaml-node.js'
+import type { Mistake, Position, YamlNode } from './yaml-node.js'
 
 type Issue = z.core.$ZodIssue
 type Path = readonly PropertyKey[]

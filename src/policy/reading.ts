@@ -4,8 +4,9 @@ import type { ProfileModes } from './checks.js'
 import { mistakesOf } from './problems.js'
 import { policySchema } from './schema.js'
 import type { PolicyValues } from './schema.js'
-import { pathText, plainValue, readYaml } from './yaml.js'
-import type { Mistake, YamlNode } from './yaml.js'
+import { readYaml } from './yaml.js'
+import { pathText, plainValue } from './yaml-node.js'
+import type { Mistake, YamlNode } from './yaml-node.js'
 
 const MAX_MISTAKES_SHOWN = 50
 

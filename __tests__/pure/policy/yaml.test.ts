@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { CORE_SCHEMA, dump, load } from 'js-yaml'
 import { GateError } from '../../../src/errors.js'
 import { readPolicyDocument } from '../../../src/policy/document.js'
-import { nodeAt, pathText, plainValue, readYaml } from '../../../src/policy/yaml.js'
+import { readYaml } from '../../../src/policy/yaml.js'
+import { nodeAt, pathText, plainValue } from '../../../src/policy/yaml-node.js'
 
 function valueOf(text: string): unknown {
   const { root, mistakes } = readYaml(text)
