@@ -2,7 +2,7 @@
 const PURE = ['report', 'record', 'policy', 'evidence']
 const ADAPTERS = ['tools', 'oci', 'registry']
 const STAGES = ['build', 'inspect', 'release', 'github']
-const WIRING = '^src/(inputs|outputs|services|request|progress)[.]ts$'
+const WIRING = '^src/(inputs|outputs|services|request|progress|version)[.]ts$'
 const ENTRIES = '^src/(index|post|cli)[.]ts$'
 const room = name => `^src/${name}/`
 const rooms = names => `^src/(${names.join('|')})/`

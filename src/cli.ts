@@ -1,4 +1,4 @@
-import { assumeTheWorst } from './commands/session.js'
+import { assumeTheWorst } from './commands/worst.js'
 import { runTerminal } from './commands/terminal.js'
 
 assumeTheWorst(text => process.stderr.write(text))

@@ -1,5 +1,5 @@
 import { runAction } from './commands/action.js'
-import { assumeTheWorst } from './commands/session.js'
+import { assumeTheWorst } from './commands/worst.js'
 
 assumeTheWorst(text => process.stderr.write(text))
 runAction(process.env).then(

@@ -1,5 +1,5 @@
-import { removeLeftovers } from './commands/action.js'
-import { assumeTheWorst } from './commands/session.js'
+import { removeLeftovers } from './commands/leftovers.js'
+import { assumeTheWorst } from './commands/worst.js'
 
 assumeTheWorst(text => process.stderr.write(text))
 removeLeftovers().then(

@@ -1,7 +1,5 @@
-import { rm } from 'node:fs/promises'
-import { basename } from 'node:path'
-import { describeError, GateError } from '../errors.js'
-import { publishToRunner, readActionInput, readState, saveState } from '../github/runner.js'
+import { GateError } from '../errors.js'
+import { publishToRunner, readActionInput, saveState } from '../github/runner.js'
 import { readInputs } from '../inputs.js'
 import { recordOutputs } from '../outputs.js'
 import type { RunRecord } from '../record/record.js'
@@ -13,9 +11,8 @@ import { renderTerminal } from '../report/terminal.js'
 import type { Request } from '../request.js'
 import type { Environment } from '../services.js'
 import { gate } from './gate.js'
+import { WORK_DIR_STATE } from './leftovers.js'
 import { withSession } from './session.js'
-
-const WORK_DIR = 'work-dir'
 
 /** Runs the gate as a GitHub Action; resolves with the exit code, and says why on every ending. */
 export async function runAction(environment: Environment): Promise<number> {
@@ -26,7 +23,7 @@ export async function runAction(environment: Environment): Promise<number> {
       environment,
       target: process.stderr,
       timeoutMs: request.timeoutMs,
-      started: workDir => saveState(WORK_DIR, workDir),
+      started: workDir => saveState(WORK_DIR_STATE, workDir),
     },
     services =>
       gate({
@@ -54,7 +51,10 @@ async function readRequest(environment: Environment): Promise<Request | null> {
         {
           level: 'error',
           title: 'Portcullis: inputs',
-          message: thrown.message.split('\n').map(visible).join('\n'),
+          message: thrown.message
+            .split('\n')
+            .map(line => visible(line))
+            .join('\n'),
         },
       ],
     })
@@ -70,18 +70,4 @@ async function show(environment: Environment, record: RunRecord, reportDir: stri
     annotations: renderAnnotations(record),
   })
   process.stderr.write(`${visible(headline(record))}\n`)
-}
-
-/** The post step: removes what a killed main step left behind. Never touches anything but our own folder. */
-export async function removeLeftovers(): Promise<void> {
-  const workDir = readState(WORK_DIR)
-  if (workDir === '' || !/^portcullis-[A-Za-z0-9]{6}$/.test(basename(workDir))) return
-  try {
-    await rm(workDir, { recursive: true, force: true })
-  } catch (thrown) {
-    throw new GateError('tool', {
-      reason: 'leftovers',
-      message: `A private folder was left: ${describeError(thrown)}`,
-    })
-  }
 }

@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander'
 import { describeError, GateError } from '../errors.js'
 import { INPUTS } from '../request.js'
-import { programVersion, type Environment } from '../services.js'
+import type { Environment } from '../services.js'
+import { programVersion } from '../version.js'
 
 /** Verbs of the interface that this version does not have. */
 const LATER_VERBS = [
