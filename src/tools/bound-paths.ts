@@ -11,7 +11,7 @@ import {
   stat,
 } from 'node:fs/promises'
 import { join } from 'node:path'
-import { GateError } from '../errors.js'
+import { GateError, describeError } from '../errors.js'
 import type { BoundPath } from './confinement.js'
 
 const MAX_ENTRIES = 500_000
@@ -25,18 +25,25 @@ const READ_FOLDER = 0o005
  * of the original are its owner's affair.
  */
 export async function readableFor(path: string, workDir: string): Promise<BoundPath> {
-  const own = path.startsWith(`${workDir}/`)
+  const own = isBelow(path, workDir)
   if (await allReadable(path, { left: MAX_ENTRIES, own })) return { kind: 'read', from: path, to: path }
   const mirror = join(await mkdtemp(join(workDir, 'mirror-')), 'path')
   await mirrorPath(path, mirror)
   return { kind: 'read', from: mirror, to: path }
 }
 
+function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(`${folder}/`)
+}
+
 async function allReadable(path: string, walk: { left: number; readonly own: boolean }): Promise<boolean> {
   walk.left -= 1
   if (walk.left < 0)
     throw new GateError('tool', { reason: 'too-many-files', message: `${path} holds too many files.` })
-  const found = await lstat(path)
+  const found = await lstat(path).catch((cause: unknown) => {
+    const message = `${path} cannot be handed to a scanner: ${describeError(cause)}.`
+    throw new GateError('tool', { reason: 'confined-path-missing', message, cause })
+  })
   if (found.isSymbolicLink()) return true
   const needed = found.isDirectory() ? READ_FOLDER : READ_FILE
   if ((found.mode & needed) !== needed) {
@@ -79,18 +86,22 @@ export interface OpenedFolder {
 }
 
 /**
- * Opens a folder for writing by another user (creating it when absent). `close` takes it back: the old mode, our
- * ownership when we are root, and a look at everything in it, since links or devices in there would make later
- * readers leave the folder: GateError integrity `foreign-output`.
+ * Opens a folder for writing by another user (creating it when absent). `close` takes it back: the old mode (not in
+ * `workDir`, where two scanners may share a folder and nobody else can enter), our ownership when we are root, and a
+ * look at everything in it, since links or devices in there would lead later readers out of the folder: GateError
+ * integrity `foreign-output`.
  */
-export async function writableFor(path: string, otherUser: boolean): Promise<OpenedFolder> {
+export async function writableFor(
+  path: string,
+  { otherUser, workDir }: { readonly otherUser: boolean; readonly workDir: string },
+): Promise<OpenedFolder> {
   await mkdir(path, { recursive: true })
   const { mode } = await stat(path)
   if (otherUser) await chmod(path, 0o777)
   return {
     bound: { kind: 'write', from: path, to: path },
     close: async () => {
-      if (otherUser) await chmod(path, mode & 0o7777)
+      if (otherUser && !isBelow(path, workDir)) await chmod(path, mode & 0o7777)
       await checkTree(path, { left: MAX_ENTRIES })
     },
   }

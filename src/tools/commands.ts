@@ -98,12 +98,16 @@ interface Begun {
   readonly finish: () => Promise<void>
 }
 
+/** The result once everything is taken back; what the program failed with outranks what was found afterwards. */
 async function settle(done: Promise<CommandResult>, finish: () => Promise<void>): Promise<CommandResult> {
   try {
-    return await done
-  } finally {
-    await finish()
+    await done
+  } catch (thrown) {
+    await finish().catch(() => undefined)
+    throw thrown
   }
+  await finish()
+  return await done
 }
 
 function streamCommand(command: Command, begin: () => Promise<Begun>): RunningCommand {

@@ -63,7 +63,9 @@ async function confineOn(
   paths: ReachablePaths & { readonly workDir: string },
 ): Promise<Prepared> {
   const write = [...new Set([...(paths.write ?? []), ...paths.folders])]
-  const opened = await Promise.all(write.map(path => writableFor(path, rung.otherUser)))
+  const opened = await Promise.all(
+    write.map(path => writableFor(path, { otherUser: rung.otherUser, workDir: paths.workDir })),
+  )
   const wanted = [start.file, ...(paths.read ?? [])]
   const read = [...new Set(wanted)].filter(path => !write.includes(path) && !SYSTEM_FILE.test(path))
   const readable = await Promise.all(read.map(path => boundForReading(path, rung, paths.workDir)))
@@ -80,7 +82,7 @@ async function confineOn(
       environment: { PATH: SYSTEM_PATH },
       signalGroup: signalFor(rung),
     },
-    finish: () => takeBack(rung, opened, root),
+    finish: () => takeBack(rung, opened, { root, own: paths.folders }),
   }
 }
 
@@ -88,7 +90,12 @@ async function boundForReading(path: string, rung: Rung, workDir: string): Promi
   return rung.otherUser ? await readableFor(path, workDir) : { kind: 'read', from: path, to: path }
 }
 
-async function takeBack(rung: Rung, opened: readonly OpenedFolder[], root: string): Promise<void> {
+/** Ours again: the process's own HOME and TMPDIR are removed, what it wrote elsewhere is looked through. */
+async function takeBack(
+  rung: Rung,
+  opened: readonly OpenedFolder[],
+  { root, own }: { readonly root: string; readonly own: readonly string[] },
+): Promise<void> {
   if (rung.elevated !== undefined) {
     const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`
     const folders = opened.map(folder => folder.bound.from)
@@ -96,7 +103,8 @@ async function takeBack(rung: Rung, opened: readonly OpenedFolder[], root: strin
     await quietly(rung.elevated, ['-n', '--', chown, '-R', '--no-dereference', owner, '--', ...folders])
   }
   await rm(root, { recursive: true, force: true })
-  for (const folder of opened) await folder.close()
+  for (const path of own) await rm(path, { recursive: true, force: true })
+  for (const folder of opened) if (!own.includes(folder.bound.to)) await folder.close()
 }
 
 function signalFor(rung: Rung): ProcessStart['signalGroup'] {
