@@ -1,27 +1,10 @@
-import type { Evidence, PlatformEvidence } from '../evidence/evidence.js'
+import type { Evidence } from '../evidence/evidence.js'
 import type { Severity } from '../evidence/scan.js'
+import type { Need, Present } from './needs.js'
 import type { ResolvedPolicy } from './resolve.js'
 import type { RuleId } from './rule-ids.js'
 import { unwrap } from './unwrap.js'
 import type { Phase, Tolerated, Violation } from './verdict.js'
-
-type Value<T> = T extends { readonly state: 'present'; readonly value: infer V } ? V : never
-
-/** Kinds of evidence that exist once. */
-export type ImageNeed = Exclude<keyof Evidence, 'platforms'>
-/** Kinds of evidence that exist for each platform. */
-export type PlatformNeed = Exclude<keyof PlatformEvidence, 'platform'>
-export type Need = ImageNeed | PlatformNeed
-
-/** The evidence of one platform, present as far as the rule needs it. */
-export type PresentPlatform<K extends Need> = { readonly platform: string } & {
-  readonly [P in Extract<K, PlatformNeed>]: Value<PlatformEvidence[P]>
-}
-
-/** What a check is given: every kind it needs, really there. */
-export type Present<K extends Need> = {
-  readonly [P in Extract<K, ImageNeed>]: Value<Evidence[P]>
-} & { readonly platforms: readonly PresentPlatform<K>[] }
 
 /** What a check may read beside what it needs. Evidence here is still `Known`: it may only make words better. */
 export interface RuleContext {

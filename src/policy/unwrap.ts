@@ -1,7 +1,7 @@
 import type { Evidence, PlatformEvidence } from '../evidence/evidence.js'
 import type { Known } from '../evidence/known.js'
 import type { ImageSubject } from '../evidence/subject.js'
-import type { Need, PlatformNeed, Present } from './rule.js'
+import type { Need, PlatformNeed, Present } from './needs.js'
 
 /** The needed evidence, or why it is not there. */
 export type Unwrapped<K extends Need> =

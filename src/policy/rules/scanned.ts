@@ -1,5 +1,6 @@
 import type { Finding } from '../../evidence/scan.js'
-import type { Present, RuleContext } from '../rule.js'
+import type { Present } from '../needs.js'
+import type { RuleContext } from '../rule.js'
 
 /** What the vulnerability rules look at: the findings, and whether looking was worth something. */
 export interface Scanned {
