@@ -1,0 +1,133 @@
+import { malformed } from './tar-header.js'
+import type { EntryType } from './tar-header.js'
+
+/** What the bytes of a regular file are, as far as the pass looks at them. Hard links share one. */
+export interface FileContent {
+  readonly size: number
+  readonly head: 'elf' | 'script' | 'other'
+  /** The whole text of files that hold package or user metadata. */
+  readonly text?: string
+}
+
+export interface TreeNode {
+  readonly type: EntryType
+  readonly mode: number
+  /** Index of the layer that last wrote this node. */
+  readonly layer: number
+  /** Target of a symbolic link as written, '' for everything else. */
+  readonly target: string
+  readonly content?: FileContent
+  readonly children: Map<string, TreeNode>
+  /** Highest layer that wrote anything at or below this node. */
+  touched: number
+}
+
+/** A place in the tree, with the symbolic links of its folders followed. */
+export interface Place {
+  readonly path: string
+  readonly parent: TreeNode
+  readonly ancestors: readonly TreeNode[]
+  readonly name: string
+}
+
+const MAX_HOPS = 40
+const FOLDER = { type: 'directory', mode: 0o755, target: '' } as const
+
+/** An empty tree: the root folder. */
+export function createTree(): TreeNode {
+  return { ...FOLDER, layer: 0, children: new Map(), touched: 0 }
+}
+
+/**
+ * Where an entry of this layer goes: folders that are symbolic links are followed inside the root (as extraction
+ * does), missing folders are made. Null for the root itself. Refuses a path that runs through a file or a loop.
+ */
+export function locate(root: TreeNode, path: string, layer: number): Place | null {
+  const found = walk(root, path, layer)
+  if (found === undefined) throw malformed('layer-path', `a path through a file or a loop of links: ${path}`)
+  return found
+}
+
+/** As `locate`, but makes nothing: undefined when a folder on the way is not there. */
+export function findPlace(root: TreeNode, path: string): Place | null | undefined {
+  return walk(root, path, null)
+}
+
+function walk(root: TreeNode, path: string, layer: number | null): Place | null | undefined {
+  const waiting = partsOf(path).reverse()
+  let stack: { readonly node: TreeNode; readonly name: string }[] = []
+  let hops = 0
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const parent = stack.at(-1)?.node ?? root
+    if (name === '..') {
+      stack = stack.slice(0, -1)
+      continue
+    }
+    if (waiting.length === 0) return placeOf(root, stack, name)
+    let next = parent.children.get(name)
+    if (next === undefined && layer !== null) {
+      next = { ...FOLDER, layer, children: new Map(), touched: layer }
+      parent.children.set(name, next)
+    }
+    if (next?.type === 'symlink') {
+      hops += 1
+      if (hops > MAX_HOPS) return undefined
+      if (next.target.startsWith('/')) stack = []
+      waiting.push(...partsOf(next.target).reverse())
+    } else if (next?.type === 'directory') {
+      stack.push({ node: next, name })
+    } else {
+      return undefined
+    }
+  }
+  return null
+}
+
+function placeOf(
+  root: TreeNode,
+  stack: readonly { readonly node: TreeNode; readonly name: string }[],
+  name: string,
+): Place {
+  const ancestors = [root, ...stack.map(step => step.node)]
+  const path = [...stack.map(step => step.name), name].join('/')
+  return { path, parent: ancestors.at(-1) ?? root, ancestors, name }
+}
+
+function partsOf(path: string): string[] {
+  return path.split('/').filter(part => part !== '' && part !== '.')
+}
+
+/** Puts a node in its place. A folder over a folder keeps what is inside; all else replaces what was there. */
+export function put(place: Place, node: Omit<TreeNode, 'children' | 'touched'>): void {
+  const old = place.parent.children.get(place.name)
+  const keeps = node.type === 'directory' && old?.type === 'directory'
+  const children = keeps ? old.children : new Map<string, TreeNode>()
+  place.parent.children.set(place.name, { ...node, children, touched: node.layer })
+  for (const ancestor of place.ancestors) ancestor.touched = Math.max(ancestor.touched, node.layer)
+}
+
+/** Applies a whiteout (OCI image spec, layer.md): hides what lower layers left, never what this layer wrote. */
+export function hide(parent: TreeNode, name: string, layer: number): void {
+  const node = parent.children.get(name)
+  if (node === undefined) return
+  if (node.touched < layer) parent.children.delete(name)
+  else hideAll(node, layer)
+}
+
+/** Applies an opaque whiteout: hides all that lower layers left inside this folder. */
+export function hideAll(folder: TreeNode, layer: number): void {
+  for (const name of [...folder.children.keys()]) hide(folder, name, layer)
+}
+
+/** Calls `visit` with every node below the root and its path, folders before their content. */
+export function eachNode(root: TreeNode, visit: (path: string, node: TreeNode) => void): void {
+  const waiting: (readonly [string, TreeNode])[] = [['', root]]
+  for (let step = waiting.pop(); step !== undefined; step = waiting.pop()) {
+    const [folder, node] = step
+    for (const [name, child] of node.children) {
+      const path = folder === '' ? name : `${folder}/${name}`
+      visit(path, child)
+      if (child.children.size > 0) waiting.push([path, child])
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import { GateError } from '../errors.js'
+import { layerKind } from '../evidence/oci-media.js'
+import type { LayerDescriptor } from '../evidence/subject.js'
+import { openBlob } from './blobs.js'
+import { malformed } from './tar-header.js'
+
+/** The uncompressed bytes of a layer, hashed on the way. */
+export interface LayerStream {
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** To be called when all chunks were read: checks the diff_id and returns the uncompressed size in bytes. */
+  readonly finish: () => number
+}
+
+const READ = 1024 * 1024
+const INFLATE = 256 * 1024
+
+/**
+ * Opens one layer of a layout. Refuses broken gzip, bytes after the gzip data, more than `maxBytes` uncompressed,
+ * and at `finish` content that is not the diff_id of the image configuration.
+ */
+export function layerStream(dir: string, layer: LayerDescriptor, maxBytes: number): LayerStream {
+  const hash = createHash('sha256')
+  let bytes = 0
+  let ended = false
+
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    const source = layerKind(layer.mediaType) === 'gzip' ? inflated(dir, layer) : stored(dir, layer)
+    for await (const chunk of source) {
+      bytes += chunk.byteLength
+      if (bytes > maxBytes) {
+        throw new GateError('evidence', {
+          reason: 'layer-too-large',
+          message: `layer ${layer.digest} unpacks to more than the ${maxBytes} bytes that are left to read`,
+        })
+      }
+      hash.update(chunk)
+      yield chunk
+    }
+    ended = true
+  }
+
+  function finish(): number {
+    if (!ended || `sha256:${hash.digest('hex')}` !== layer.diffId) {
+      throw new GateError('integrity', {
+        reason: 'layer-diff-id',
+        message: `layer ${layer.digest} does not unpack to its diff_id ${layer.diffId}; rebuild the image`,
+      })
+    }
+    return bytes
+  }
+
+  return { chunks: chunks(), finish }
+}
+
+async function* stored(dir: string, layer: LayerDescriptor): AsyncGenerator<Uint8Array> {
+  const handle = await openBlob(dir, layer)
+  try {
+    for await (const chunk of bytesOf(handle.createReadStream({ highWaterMark: READ }))) yield chunk
+  } finally {
+    await handle.close().catch(() => undefined)
+  }
+}
+
+/** Several gzip members are one stream (RFC 1952); anything else behind the last one is refused. */
+async function* inflated(dir: string, layer: LayerDescriptor): AsyncGenerator<Uint8Array> {
+  const handle = await openBlob(dir, layer)
+  const gunzip = createGunzip({ chunkSize: INFLATE })
+  const file = handle.createReadStream({ highWaterMark: READ })
+  const feeding = pipeline(file, gunzip).catch(() => undefined)
+  try {
+    for await (const chunk of bytesOf(gunzip)) yield chunk
+    if (gunzip.bytesWritten !== layer.size) {
+      throw malformed('layer-gzip-trailing', `bytes behind the gzip data of layer ${layer.digest}`)
+    }
+  } catch (cause) {
+    if (cause instanceof GateError) throw cause
+    throw new GateError('integrity', {
+      reason: 'layer-gzip',
+      message: `layer ${layer.digest} is not sound gzip; rebuild the image`,
+      cause,
+    })
+  } finally {
+    gunzip.destroy()
+    file.destroy()
+    await feeding
+    await handle.close().catch(() => undefined)
+  }
+}
+
+async function* bytesOf(stream: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of stream) if (chunk instanceof Uint8Array) yield chunk
+}

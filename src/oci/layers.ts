@@ -1,0 +1,209 @@
+import type { DiffId } from '../evidence/digest.js'
+import type { ImageContents, ImageUser, LayerFacts } from '../evidence/image.js'
+import { layerKind } from '../evidence/oci-media.js'
+import { ownershipOf } from '../evidence/ownership.js'
+import type { TreeFile } from '../evidence/ownership.js'
+import { isPackageMetadata } from '../evidence/package-files.js'
+import type { MetadataFile } from '../evidence/package-files.js'
+import type { PlatformImage } from '../evidence/subject.js'
+import { GateError } from '../errors.js'
+import { createTree, eachNode, findPlace, hide, hideAll, locate, put } from './file-tree.js'
+import type { FileContent, Place, TreeNode } from './file-tree.js'
+import { layerStream } from './layer-stream.js'
+import { malformed } from './tar-header.js'
+import type { TarEntry } from './tar-header.js'
+import { readTar } from './tar-reader.js'
+import type { EntrySink } from './tar-reader.js'
+
+/** What one pass over all layers of an image found. */
+export interface LayerPass {
+  readonly contents: ImageContents
+}
+
+/** Caps of the pass; beyond them it refuses, it never cuts. Bytes. */
+export interface LayerLimits {
+  /** Uncompressed, all layers together. Default 64 GiB. */
+  readonly maxBytes?: number
+  /** Text of metadata files, all together. Default 256 MiB. */
+  readonly maxMetadataBytes?: number
+  /** Entries of one layer. Default 1,000,000. */
+  readonly maxEntries?: number
+}
+
+interface Pass {
+  readonly root: TreeNode
+  readonly maxMetadataBytes: number
+  metadataBytes: number
+}
+
+const WHITEOUT = '.wh.'
+const OPAQUE = '.wh..wh..opq'
+const PASSWD = 'etc/passwd'
+const SETUID = 0o4000
+const ANY_EXECUTE = 0o111
+
+/**
+ * Reads every layer of one image once, bottom up, and builds its final file tree: sizes, users, setuid files,
+ * executables (any execute bit, and an ELF or `#!` start) and who owns them. Each layer must hash to its diff_id
+ * and be a tar that all readers see alike. Throws GateError `integrity` or `evidence`, a reason per refusal.
+ */
+export async function readLayers(
+  layout: { readonly dir: string },
+  image: PlatformImage,
+  limits: LayerLimits = {},
+): Promise<LayerPass> {
+  const pass: Pass = {
+    root: createTree(),
+    maxMetadataBytes: limits.maxMetadataBytes ?? 256 * 1024 * 1024,
+    metadataBytes: 0,
+  }
+  const made = image.config.history.filter(entry => !entry.emptyLayer)
+  const layers: LayerFacts[] = []
+  let left = limits.maxBytes ?? 64 * 1024 ** 3
+  for (const [at, layer] of image.layers.entries()) {
+    if (layerKind(layer.mediaType) !== 'plain' && layerKind(layer.mediaType) !== 'gzip') {
+      throw new GateError('evidence', {
+        reason: 'layer-media-type',
+        message: `layer ${layer.digest} cannot be read`,
+      })
+    }
+    const stream = layerStream(layout.dir, layer, left)
+    const entries = await readTar(stream.chunks, entry => visit(pass, entry, at), {
+      ...(limits.maxEntries === undefined ? {} : { maxEntries: limits.maxEntries }),
+    })
+    const uncompressedSize = stream.finish()
+    left -= uncompressedSize
+    const { diffId, digest, size } = layer
+    layers.push({ diffId, digest, size, uncompressedSize, entries, createdBy: made[at]?.createdBy ?? '' })
+  }
+  return { contents: contentsOf(pass.root, layers) }
+}
+
+function visit(pass: Pass, entry: TarEntry, layer: number): EntrySink | undefined {
+  const base = entry.path.slice(entry.path.lastIndexOf('/') + 1)
+  if (base.startsWith(WHITEOUT)) {
+    whiteout(pass.root, entry.path, layer)
+    return undefined
+  }
+  const place = locate(pass.root, entry.path, layer)
+  if (place === null) return undefined
+  if (entry.type === 'link') {
+    linkTo(pass.root, entry, { place, layer })
+    return undefined
+  }
+  const { type, mode, linkname } = entry
+  if (type !== 'file') {
+    put(place, { type, mode, layer, target: type === 'symlink' ? linkname : '' })
+    return undefined
+  }
+  return contentSink(pass, { entry, path: place.path }, content =>
+    put(place, { type, mode, layer, target: '', content }),
+  )
+}
+
+function whiteout(root: TreeNode, path: string, layer: number): void {
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  const hidden = name.slice(WHITEOUT.length)
+  if (hidden === '' || hidden === '.' || hidden === '..')
+    throw malformed('layer-whiteout', 'a whiteout of nothing')
+  const place = findPlace(root, path)
+  if (place === null || place === undefined) return
+  if (name === OPAQUE) hideAll(place.parent, layer)
+  else if (!name.startsWith('.wh..wh.')) hide(place.parent, hidden, layer)
+}
+
+function linkTo(
+  root: TreeNode,
+  entry: TarEntry,
+  given: { readonly place: Place; readonly layer: number },
+): void {
+  const source = findPlace(root, entry.linkname)
+  const node = source?.parent.children.get(source.name)
+  if (node === undefined || node.type === 'directory') {
+    throw malformed('layer-hard-link', `a hard link to something that is not there: ${entry.path}`)
+  }
+  const { type, mode, target, content } = node
+  put(given.place, { type, mode, target, layer: given.layer, ...(content === undefined ? {} : { content }) })
+}
+
+function contentSink(
+  pass: Pass,
+  file: { readonly entry: TarEntry; readonly path: string },
+  done: (content: FileContent) => void,
+): EntrySink {
+  const { entry, path } = file
+  const kept = path === PASSWD || isPackageMetadata(path)
+  if (kept) pass.metadataBytes += entry.size
+  if (pass.metadataBytes > pass.maxMetadataBytes) {
+    throw new GateError('evidence', {
+      reason: 'metadata-too-large',
+      message: `the package metadata of the image is larger than ${pass.maxMetadataBytes} bytes`,
+    })
+  }
+  const wanted = kept ? entry.size : Math.min(4, entry.size)
+  const bytes = Buffer.alloc(wanted)
+  let have = 0
+  return {
+    write(piece) {
+      if (have < wanted) have += piece.copy(bytes, have)
+    },
+    end() {
+      done({ size: entry.size, head: headOf(bytes), ...(kept ? { text: bytes.toString('utf8') } : {}) })
+    },
+  }
+}
+
+function headOf(bytes: Buffer): FileContent['head'] {
+  const head = bytes.toString('latin1', 0, 4)
+  if (head === '\x7fELF') return 'elf'
+  return head.startsWith('#!') ? 'script' : 'other'
+}
+
+function contentsOf(root: TreeNode, layers: readonly LayerFacts[]): ImageContents {
+  const files = new Map<string, TreeFile>()
+  const metadata: MetadataFile[] = []
+  let passwd = ''
+  eachNode(root, (path, node) => {
+    const layer = layers[node.layer]?.diffId
+    if (node.type !== 'file' || node.content === undefined || layer === undefined) return
+    files.set(path, treeFile(path, node, { content: node.content, layer }))
+    const { text } = node.content
+    if (text === undefined) return
+    if (path === PASSWD) passwd = text
+    else if (isPackageMetadata(path)) metadata.push({ path, text })
+  })
+  const all = [...files.values()]
+  return {
+    layers,
+    files: files.size,
+    executables: all.filter(file => file.executable).length,
+    users: usersOf(passwd),
+    setuid: all
+      .filter(file => file.setuid)
+      .map(file => file.path)
+      .sort(),
+    ...ownershipOf({ files, metadata, resolve: path => findPlace(root, path)?.path }),
+  }
+}
+
+function treeFile(
+  path: string,
+  node: TreeNode,
+  given: { readonly content: FileContent; readonly layer: DiffId },
+): TreeFile {
+  const { content, layer } = given
+  return {
+    path,
+    size: content.size,
+    executable: (node.mode & ANY_EXECUTE) !== 0 && content.head !== 'other',
+    setuid: (node.mode & SETUID) !== 0,
+    layer,
+  }
+}
+
+function usersOf(passwd: string): readonly ImageUser[] {
+  return passwd.split('\n').flatMap(line => {
+    const [name = '', , uid = ''] = line.split(':')
+    return name === '' || !/^[0-9]{1,10}$/.test(uid) ? [] : [{ name, uid: Number(uid) }]
+  })
+}
