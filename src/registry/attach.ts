@@ -127,20 +127,24 @@ function reasonOf(status: number | null, code: string | null, thrown: unknown): 
 }
 
 function causes(thrown: unknown): string {
-  const texts: string[] = []
-  let current: unknown = thrown
-  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
-    texts.push(current.message)
-    current = current.cause
-  }
-  return texts.join(' ')
+  return chain(thrown)
+    .map(one => ('message' in one && typeof one.message === 'string' ? one.message : ''))
+    .join(' ')
 }
 
 function statusCode(thrown: unknown): number | null {
-  let current: unknown = thrown
-  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
-    if ('statusCode' in current && typeof current.statusCode === 'number') return current.statusCode
-    current = current.cause
+  for (const one of chain(thrown)) {
+    if ('statusCode' in one && typeof one.statusCode === 'number') return one.statusCode
   }
   return null
+}
+
+function chain(thrown: unknown): readonly object[] {
+  const links: object[] = []
+  let current: unknown = thrown
+  while (typeof current === 'object' && current !== null && links.length < 6) {
+    links.push(current)
+    current = 'cause' in current ? current.cause : null
+  }
+  return links
 }

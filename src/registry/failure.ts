@@ -47,10 +47,10 @@ export class TransientError extends Error {
 /** The system's own code of a network failure, such as ECONNREFUSED; null when there is none. */
 export function networkCode(thrown: unknown): string | null {
   let current: unknown = thrown
-  for (let depth = 0; depth < 6 && current instanceof Error; depth += 1) {
+  for (let depth = 0; depth < 6 && typeof current === 'object' && current !== null; depth += 1) {
     if ('code' in current && typeof current.code === 'string') return current.code
-    if (current instanceof AggregateError) current = current.errors[0]
-    else current = current.cause
+    if ('errors' in current && Array.isArray(current.errors)) current = current.errors[0]
+    else current = 'cause' in current ? current.cause : null
   }
   return null
 }

@@ -1,3 +1,4 @@
+import { GateError } from '../errors.js'
 import { networkCode, registryError, TransientError } from './failure.js'
 
 export interface TransferLimits {
@@ -95,7 +96,7 @@ function startWatch(request: TransferRequest): Watch {
 
 function explain(thrown: unknown, url: URL, timedOut: boolean): unknown {
   if (timedOut) return new TransientError('registry-timeout', `${url.host} did not answer in time`)
-  if (!(thrown instanceof TypeError)) return thrown
+  if (thrown instanceof GateError || thrown instanceof TransientError) return thrown
   const code = networkCode(thrown)
   const message = `${url.host} cannot be reached${code === null ? '' : ` (${code})`}`
   return new TransientError('registry-unreachable', message, { cause: thrown })

@@ -120,8 +120,9 @@ async function signAndVerify(work: Work, key: OpenKey): Promise<readonly Verifie
   const verification = { cosign, registry, publicKey, publicKeyFile, fingerprint, workDir: request.workDir }
   const { bundles, statements } = await verifyAttached(verification, attached)
   ledger.bundles = bundles
-  for (const digest of signedDigests(request)) {
-    await verifyAsConsumer(cosign, { image: request.image, digest }, publicKeyFile)
+  const digests = signedDigests(request)
+  for (const digest of digests) {
+    await verifyAsConsumer(cosign, { image: request.image, digest, signed: digests }, publicKeyFile)
   }
   ledger.signer = fingerprint
   ledger.verifyCommand = verifyCommand(request, publicKeyFile)

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import pLimit from 'p-limit'
 import { z } from 'zod'
 import { GateError } from '../errors.js'
 import { BUNDLE_MEDIA_TYPE, MAX_BUNDLE_BYTES, parseBundle } from '../evidence/bundle.js'
-import { isDigest, type Digest } from '../evidence/digest.js'
+import { digestHex, isDigest, type Digest } from '../evidence/digest.js'
 import type { VerifiedStatement } from '../evidence/evidence.js'
 import { pinnedReference, type ImageReference } from '../evidence/reference.js'
 import { PREDICATE } from '../evidence/statement.js'
@@ -32,6 +33,7 @@ export interface Verification {
 
 const CHECKS = ['registry bytes', 'cosign verify-blob-attestation', 'in process', 'statement'] as const
 const READ_BACK_TRIES = 4
+const PARALLEL = 2
 
 /**
  * Reads back from the registry what was attached and verifies every bundle that it serves now: by hash, by Cosign,
@@ -50,8 +52,8 @@ export async function verifyAttached(
     for (const digest of new Set(attached.map(one => one.attachedTo))) {
       await requireListed(verification.registry, digest, attached)
     }
-    const bundles: AttachedBundle[] = []
-    for (const one of attached) bundles.push(await verifyOne(verification, one, dir))
+    const limit = pLimit(PARALLEL)
+    const bundles = await Promise.all(attached.map(one => limit(() => verifyOne(verification, one, dir))))
     return { bundles, statements: statementsOf(attached, verification.fingerprint) }
   } finally {
     await rm(dir, { recursive: true, force: true })
@@ -60,17 +62,19 @@ export async function verifyAttached(
 
 /**
  * What a consumer would do: `cosign verify` on the reference. Cosign alone counts any attestation of the key as a
- * signature, so a signature (`https://sigstore.dev/cosign/sign/v1`) over exactly this digest must be among what it
- * verified; else GateError `integrity` (`signature-absent`).
+ * signature, so a signature (`https://sigstore.dev/cosign/sign/v1`) must be among what it verified; else GateError
+ * `integrity` (`signature-absent`). Of a signature over several digests Cosign prints the first one: `signed` are
+ * all digests the signature may name.
  */
 export async function verifyAsConsumer(
   cosign: Cosign,
-  subject: { readonly image: ImageReference; readonly digest: Digest },
+  subject: { readonly image: ImageReference; readonly digest: Digest; readonly signed: readonly Digest[] },
   publicKeyFile: string,
 ): Promise<void> {
   const reference = pinnedReference(subject.image, subject.digest)
   const reports = await verifyReference(cosign, reference, publicKeyFile)
-  if (reports.some(one => one.type === PREDICATE.signature && one.digest === subject.digest)) return
+  const signed = [subject.digest, ...subject.signed]
+  if (reports.some(one => one.type === PREDICATE.signature && signed.includes(one.digest))) return
   const message = `${reference} carries attestations of this key and no signature; nothing is tagged`
   throw new GateError('integrity', { reason: 'signature-absent', message })
 }
@@ -110,7 +114,7 @@ async function verifyOne(verification: Verification, one: Attached, dir: string)
   const { registry, cosign, publicKey, publicKeyFile } = verification
   const { signed, attachedTo, referrer } = one
   const bytes = await fetchAttached(registry, one)
-  const file = join(dir, `${createHash('sha256').update(bytes).digest('hex')}.json`)
+  const file = join(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`)
   await writeFile(file, bytes)
   const { predicateType } = signed
   await verifyBundle(cosign, { bundle: file, publicKey: publicKeyFile, digest: attachedTo, predicateType })

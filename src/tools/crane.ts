@@ -79,7 +79,7 @@ export async function readCredentials(
   try {
     stdout = (await commands.run({ program, args, grant: 'registry', timeoutMs: QUICK_MS })).stdout
   } catch (thrown) {
-    if (thrown instanceof GateError && /credentials not found/.test(thrown.message)) return null
+    if (saysNothing(thrown)) return null
     throw thrown
   }
   const parsed = credentialsSchema.safeParse(parseJson(stdout))
@@ -89,6 +89,11 @@ export async function readCredentials(
   }
   const { Username: username, Secret: secret } = parsed.data
   return username === '' && secret === '' ? null : { username, secret }
+}
+
+/** `crane auth get` ends with code 1 and an empty error output when there is no login; every real error is written. */
+function saysNothing(thrown: unknown): boolean {
+  return thrown instanceof GateError && /failed with exit code 1\.?$/.test(thrown.message)
 }
 
 /** The embedded registry while it runs. */
