@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
+import type { HeaderArgument } from 'tar-stream'
 import type { ToolName } from '../../src/evidence/tooling.js'
 import { TOOL_NAMES } from '../../src/tools/catalog.js'
 import type { Catalog, CatalogTool } from '../../src/tools/catalog.js'
@@ -74,14 +75,21 @@ export function sha256Hex(bytes: Buffer | string): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** A tar.gz with one file, as release hosts have them. */
+/** A tar.gz with one program, as release hosts have them. */
 export async function tarball(member: string, text: string): Promise<Buffer> {
-  const archive = pack()
-  archive.entry({ name: 'LICENSE' }, 'a licence')
-  archive.entry({ name: member, mode: 0o755 }, text)
-  archive.finalize()
+  return await archive([{ name: 'LICENSE' }, { name: member, mode: 0o755 }], text)
+}
+
+/** A tar.gz with any entries; each file holds the text. */
+export async function archive(headers: readonly HeaderArgument[], text = 'text'): Promise<Buffer> {
+  const made = pack()
+  for (const header of headers) {
+    if (header.type === undefined) made.entry(header, text)
+    else made.entry(header)
+  }
+  made.finalize()
   const chunks: Buffer[] = []
-  for await (const chunk of archive) chunks.push(Buffer.from(chunk as Uint8Array))
+  for await (const chunk of made) chunks.push(Buffer.from(chunk as Uint8Array))
   return gzipSync(Buffer.concat(chunks))
 }
 

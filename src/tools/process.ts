@@ -45,7 +45,7 @@ export interface RunningProcess {
 }
 
 const GRACE_MS = 2000
-const HELD_PIPE_MS = 2000
+const HELD_PIPE_MS = 1500
 const GROUP_GONE_MS = 500
 const TAIL_BYTES = 256 * 1024
 
@@ -176,9 +176,12 @@ function onExit(watched: Watched): void {
   signalGroup(watched, 'SIGKILL')
   state.exited = true
   if (start.stdout === 'hand-out') return
-  const held = setTimeout(() => {
-    state.held = true
-    letGoOfPipes(watched)
+  // Twice, so that a busy event loop gets round to reading what is there before anyone is blamed.
+  let held = setTimeout(() => {
+    held = setTimeout(() => {
+      state.held = true
+      letGoOfPipes(watched)
+    }, HELD_PIPE_MS)
   }, HELD_PIPE_MS)
   child.once('close', () => clearTimeout(held))
 }

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { createCommands } from '../../../src/tools/commands.js'
 import { DOWNLOAD_LIMITS } from '../../../src/tools/download.js'
 import { factsOf, installTools, toolOf } from '../../../src/tools/install.js'
@@ -17,7 +18,7 @@ import type { ToolServices } from '../../../src/tools/install.js'
 import { listTools, verifyTools } from '../../../src/tools/inventory.js'
 import { cachedName } from '../../../src/tools/cache.js'
 import type { ToolName } from '../../../src/evidence/tooling.js'
-import { serve, sha256Hex, startReleaseHost, status, tarball } from '../../support/release-host.js'
+import { archive, serve, sha256Hex, startReleaseHost, status, tarball } from '../../support/release-host.js'
 import type { ReleaseHost } from '../../support/release-host.js'
 import { reasonOfAsync } from '../../support/reasons.js'
 
@@ -352,4 +353,33 @@ test('the list says what is pinned and cached', async () => {
     'absent',
     'absent',
   ])
+})
+
+test("a link, a folder or a second file of the program's name is no program", async () => {
+  for (const headers of [
+    [{ name: 'trivy', type: 'symlink', linkname: '/bin/sh' } as const],
+    [{ name: 'trivy', type: 'directory' } as const],
+    [{ name: 'sub/../trivy' }, { name: '/trivy' }, { name: '../trivy' }],
+    [{ name: 'trivy' }, { name: './trivy' }],
+  ]) {
+    const bytes = await archive(headers)
+    const asset = { asset: 'trivy.tar.gz', sha256: sha256Hex(bytes), member: 'trivy' }
+    const catalog = { ...host.catalog, trivy: { ...host.catalog.trivy, assets: { 'linux/amd64': asset } } }
+    host.behave('trivy', serve(bytes))
+    expect(await reasonOfAsync(install({ catalog }, 'release', ['trivy']))).toBe('asset-unreadable')
+  }
+})
+
+test('the pinned crane is built from source and is what the toolchain built', async () => {
+  const list = process.env['PORTCULLIS_TOOLCHAIN']
+  if (list === undefined) throw new Error('PORTCULLIS_TOOLCHAIN is not set: run `npm test`')
+  const shape = z.object({ sha256: z.string(), version: z.string(), expected: z.string().nullable() })
+  const built = z.object({ crane: shape }).parse(JSON.parse(readFileSync(list, 'utf8'))).crane
+  const workDir = mkdtempSync(join(dir, 'work-'))
+  const commands = createCommands({ environment: process.env, workDir })
+  const tools = await install({ commands, programRoot: process.cwd() }, 'source', ['crane'])
+  const { sha256, version, expected } = built
+  expect(toolOf(tools, 'crane').facts).toEqual({
+    ...{ name: 'crane', version, source: 'source', sha256, verified: expected === sha256 },
+  })
 })
