@@ -1,55 +1,73 @@
 import { GateError } from '../errors.js'
-import type { ToolName } from '../evidence/tooling.js'
 import type { Environment } from '../services.js'
-import { CATALOG } from '../tools/catalog.js'
+import { toolCacheFolder } from '../tools/cache.js'
+import { TOOL_NAMES } from '../tools/catalog.js'
 import { factsOf, installTools } from '../tools/install.js'
+import { listTools, verifyTools } from '../tools/inventory.js'
 import { withSession } from './session.js'
 import { toolServices } from './tool-services.js'
 
 const MINUTES = 60
-const NAMES: readonly ToolName[] = ['trivy', 'syft', 'cosign', 'crane']
 
 /**
- * `list` prints what this version pins; `install` fills the cache; `verify` proves what is there.
- * Both of the latter print each program with its hash; `verify` resolves with 1 when one is unverified.
+ * `list` prints what this version pins for this machine; `verify` hashes what the cache holds and resolves with 3
+ * when an entry is not what is pinned; `install` does what the stage `tools` does and prints each program's hash.
  */
 export async function toolsVerb(given: {
   readonly verb: string
   readonly source: string
   readonly environment: Environment
 }): Promise<number> {
-  const { verb, source, environment } = given
-  if (verb === 'list') return list()
-  if (verb !== 'install' && verb !== 'verify') {
-    const message = `'tools ${verb}' is not a verb. There are: list, install, verify.`
-    throw new GateError('config', { reason: 'unknown-verb', message })
+  switch (given.verb) {
+    case 'list':
+      return await list(given.environment)
+    case 'verify':
+      return await verify(given.environment)
+    case 'install':
+      return await install(given.environment, given.source)
+    default: {
+      const message = `'tools ${given.verb}' is not a verb. There are: list, install, verify.`
+      throw new GateError('config', { reason: 'unknown-verb', message })
+    }
   }
+}
+
+async function list(environment: Environment): Promise<number> {
+  for (const tool of await listTools({ cacheDir: toolCacheFolder(environment) })) {
+    print([tool.name, tool.version, tool.cached ? 'cached' : 'not cached'])
+    if (tool.pinned !== undefined) print(['', `sha256:${tool.pinned.sha256}`, tool.pinned.url])
+  }
+  return 0
+}
+
+async function verify(environment: Environment): Promise<number> {
+  const tools = await verifyTools({ cacheDir: toolCacheFolder(environment) })
+  for (const tool of tools) print([tool.name, tool.version, tool.state])
+  return tools.some(tool => tool.state === 'changed' || tool.state === 'unreadable') ? 3 : 0
+}
+
+async function install(environment: Environment, source: string): Promise<number> {
   return await withSession(
     { environment, target: process.stderr, timeoutMs: MINUTES * 60_000 },
     async services => {
       const tools = await installTools(toolServices(services, services.newCommands()), {
         source,
-        names: NAMES,
+        names: TOOL_NAMES,
       })
-      const facts = factsOf(tools)
-      for (const tool of facts) {
+      for (const tool of factsOf(tools)) {
         const state = tool.verified ? 'verified' : 'UNVERIFIED'
-        process.stdout.write(
-          `${tool.name.padEnd(8)}${tool.version.padEnd(10)}${tool.source.padEnd(9)}${state}  sha256:${tool.sha256}\n`,
-        )
+        print([tool.name, tool.version, tool.source, state, `sha256:${tool.sha256}`])
       }
-      return verb === 'verify' && facts.some(tool => !tool.verified) ? 1 : 0
+      return 0
     },
   )
 }
 
-function list(): number {
-  for (const name of NAMES) {
-    const tool = CATALOG[name]
-    process.stdout.write(`${name.padEnd(8)}${tool.version}\n`)
-    for (const [platform, asset] of Object.entries(tool.assets)) {
-      process.stdout.write(`  ${platform.padEnd(14)}sha256:${asset.sha256}  ${asset.asset}\n`)
-    }
-  }
-  return 0
+function print(cells: readonly string[]): void {
+  process.stdout.write(
+    `${cells
+      .map(cell => cell.padEnd(9))
+      .join(' ')
+      .trimEnd()}\n`,
+  )
 }
