@@ -7,6 +7,7 @@ import type { ImageContents } from '../evidence/image.js'
 import { compareInventories, whySbomIncomplete, whyScanIncomplete } from '../evidence/inventory.js'
 import { type Known, missing, present } from '../evidence/known.js'
 import { withInstructions } from '../evidence/layer-instructions.js'
+import { withoutInventoried } from '../evidence/ownership.js'
 import type { SbomDocument, SbomSet } from '../evidence/sbom.js'
 import type { SecretScan, VulnerabilityScan } from '../evidence/scan.js'
 import { parseSpdx, type SbomFacts } from '../evidence/spdx.js'
@@ -65,7 +66,7 @@ export async function inspectPlatform(work: PlatformWork): Promise<PlatformResul
   return {
     evidence: {
       platform: image.platform,
-      contents,
+      contents: explained(contents, scan, boms),
       secrets,
       ...crossChecked(problems, { image, scan, boms, contents }),
     },
@@ -149,6 +150,22 @@ async function catalog(work: PlatformWork, cwd: string, files: ReportFile[]): Pr
     documents.push({ format, file: path, sha256: written.sha256, size: written.size, ...facts })
   }
   return { inventory, documents }
+}
+
+// Programs that are packages themselves: their modules are written into them.
+const PROGRAM_TYPES = new Set(['cargo', 'golang', 'maven'])
+
+/** Takes executables out of the unexplained ones that an inventory lists as packages themselves. */
+function explained(
+  contents: Known<ImageContents>,
+  scan: Known<VulnerabilityScan>,
+  boms: Known<Boms>,
+): Known<ImageContents> {
+  if (contents.state !== 'present') return contents
+  const packages = [...(valueOf(scan)?.packages ?? []), ...(valueOf(boms)?.inventory.packages ?? [])]
+  const paths = packages.flatMap(found => (PROGRAM_TYPES.has(found.type) && found.path ? [found.path] : []))
+  const unexplained = withoutInventoried(contents.value.unexplained, new Set(paths))
+  return present({ ...contents.value, unexplained })
 }
 
 interface Gathered {
