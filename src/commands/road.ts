@@ -8,6 +8,7 @@ import { hashBlobs } from '../oci/blobs.js'
 import { openLayout } from '../oci/reader.js'
 import { enforcedOutcome, judge } from '../policy/evaluate.js'
 import { size } from '../report/sections.js'
+import { SCAN_MS } from '../tools/scanner.js'
 import { factsOf, installTools, type ToolSet } from '../tools/install.js'
 import { buildSubject } from './build-subject.js'
 import { readDockerfile } from './dockerfile.js'
@@ -75,7 +76,7 @@ export const ROAD: Road = {
     const { services, commands, facts, request } = given
     const reportDir = reportFolder({ request }, facts)
     const inspection = await inspectImage(
-      { commands, tools },
+      { commands, tools, timeoutMs: Math.min(SCAN_MS, request.timeoutMs / 2) },
       {
         layout: built.layout,
         database: built.database,

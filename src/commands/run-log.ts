@@ -1,4 +1,4 @@
-import { describeError, GateError } from '../errors.js'
+import { describeError, GateError, systemErrorCode } from '../errors.js'
 import type { Stage } from '../evidence/known.js'
 import type { Progress } from '../progress.js'
 import type { Problem, StageRecord } from '../record/record.js'
@@ -80,8 +80,15 @@ export function problemOf(stage: Stage, thrown: unknown, signal?: AbortSignal): 
   if (thrown instanceof GateError) {
     return { stage, code: thrown.code, reason: thrown.reason, message: thrown.message }
   }
+  const code = systemErrorCode(thrown)
+  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(stage, thrown)
   const message = `${describeError(thrown).slice(0, 2000)} This is a defect of Portcullis: please report it with the record.`
   return { stage, code: 'defect', reason: 'crash', message }
+}
+
+function diskFull(stage: Stage, thrown: unknown): Problem {
+  const message = `The disk is full: ${describeError(thrown).slice(0, 500)}. Free space, or set TMPDIR or --output to another disk.`
+  return { stage, code: 'tool', reason: 'disk-full', message }
 }
 
 function stoppedProblem(stage: Stage, reason: unknown): Problem {
