@@ -3,7 +3,6 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
-import type { HeaderArgument } from 'tar-stream'
 import type { ToolName } from '../../src/evidence/tooling.js'
 import { TOOL_NAMES } from '../../src/tools/catalog.js'
 import type { Catalog, CatalogTool } from '../../src/tools/catalog.js'
@@ -80,8 +79,15 @@ export async function tarball(member: string, text: string): Promise<Buffer> {
   return await archive([{ name: 'LICENSE' }, { name: member, mode: 0o755 }], text)
 }
 
+interface ArchiveEntry {
+  readonly name: string
+  readonly type?: 'symlink' | 'directory'
+  readonly linkname?: string
+  readonly mode?: number
+}
+
 /** A tar.gz with any entries; each file holds the text. */
-export async function archive(headers: readonly HeaderArgument[], text = 'text'): Promise<Buffer> {
+export async function archive(headers: readonly ArchiveEntry[], text = 'text'): Promise<Buffer> {
   const made = pack()
   for (const header of headers) {
     if (header.type === undefined) made.entry(header, text)
