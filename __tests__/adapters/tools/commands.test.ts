@@ -211,6 +211,8 @@ async function running(fragment: string): Promise<readonly string[]> {
 test('folders of a scanner are removed when it ends', async () => {
   await commands.run(shell('echo x > "$HOME/file"; ln -s /etc "$TMPDIR/link"', { grant: 'scanner' }))
   const { readdir } = await import('node:fs/promises')
-  const left = (await readdir(workDir, { recursive: true })).filter(name => /file|link|home\/home|root-/u.test(name))
+  const left = (await readdir(workDir, { recursive: true })).filter(name =>
+    /file|link|home\/home|root-/u.test(name),
+  )
   expect(left).toEqual([])
 })
