@@ -1,6 +1,6 @@
 import { malformed } from './tar-header.js'
 
-/** Pulls bytes out of a stream in the portions asked for. Returned buffers are views: use them at once. */
+/** Pulls bytes out of a stream in the portions asked for. Returned buffers are views of its chunks. */
 export interface ByteReader {
   /** Exactly `count` bytes, or null at a clean end; an end in between is refused as truncated. */
   readonly exactly: (count: number) => Promise<Buffer | null>

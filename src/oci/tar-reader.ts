@@ -4,7 +4,7 @@ import { decode, entryOf, isZero, malformed, readHeader } from './tar-header.js'
 import type { Overrides, RawHeader, TarEntry } from './tar-header.js'
 import { checkGlobalPax, paxOverrides } from './tar-pax.js'
 
-/** Takes the data of one entry piece by piece. Pieces are views that are valid during the call only. */
+/** Takes the data of one entry piece by piece. Pieces are views of the stream's chunks: copy what is kept for long. */
 export interface EntrySink {
   readonly write: (piece: Buffer) => void | Promise<void>
   readonly end: () => void | Promise<void>
