@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { GateError } from '../errors.js'
 import type { Commands, Program } from './command.js'
 import { readScannerOutput, runScanner, SCAN_MS } from './scanner.js'
 
@@ -109,7 +110,7 @@ export function scanSecretFolder(trivy: Trivy, scan: TrivyScan): Promise<string>
 
 async function run(trivy: Trivy, scan: TrivyScan, args: readonly string[]): Promise<string> {
   const output = join(scan.outDir, 'report.json')
-  await runScanner(trivy.commands, {
+  const call = runScanner(trivy.commands, {
     program: trivy.program,
     args: [...args, ...scanArgs(trivy, scan, output)],
     grant: 'scanner',
@@ -117,7 +118,19 @@ async function run(trivy: Trivy, scan: TrivyScan, args: readonly string[]): Prom
     timeoutMs: trivy.timeoutMs ?? SCAN_MS,
     paths: { read: [scan.cwd, scan.cacheDir, trivy.files.dir], write: [scan.outDir] },
   })
+  await call.catch((thrown: unknown) => {
+    throw explainJava(thrown)
+  })
   return await readScannerOutput(output, trivy.program)
+}
+
+/** Trivy ends with an error when it sees a jar and has no Java database: a clearer word for that failure. */
+function explainJava(thrown: unknown): unknown {
+  if (!(thrown instanceof GateError) || thrown.reason !== 'trivy-exit-code') return thrown
+  if (!thrown.message.includes('Java DB')) return thrown
+  const message =
+    'The image holds Java archives, and their packages can only be told with the Java database, which is not available yet. They were not matched, so nothing is concluded.'
+  return new GateError('evidence', { reason: 'java-database-missing', message, cause: thrown })
 }
 
 /**
