@@ -140,3 +140,15 @@ function fnv1a(bytes: Buffer): bigint {
   for (const byte of bytes) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n)
   return hash
 }
+
+/** True when a database file holds this text anywhere: names of its buckets stand in it as they are. */
+export async function databaseMentions(path: string, text: string): Promise<boolean> {
+  const wanted = Buffer.from(text)
+  let rest = Buffer.alloc(0)
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    const window = Buffer.concat([rest, chunk as Buffer])
+    if (window.includes(wanted)) return true
+    rest = window.subarray(Math.max(0, window.length - wanted.length))
+  }
+  return false
+}

@@ -7,6 +7,7 @@ import type { ImageContents } from '../evidence/image.js'
 import { compareInventories, whySbomIncomplete, whyScanIncomplete } from '../evidence/inventory.js'
 import { type Known, missing, present } from '../evidence/known.js'
 import { withInstructions } from '../evidence/layer-instructions.js'
+import { advisoriesOfRelease } from '../evidence/os-release.js'
 import { withoutInventoried } from '../evidence/ownership.js'
 import type { SbomDocument, SbomSet } from '../evidence/sbom.js'
 import type { SecretScan, VulnerabilityScan } from '../evidence/scan.js'
@@ -21,6 +22,7 @@ import type { ReportFile } from '../record/record.js'
 import { catalogImage } from '../tools/syft.js'
 import { scanPackages, scanSecrets } from '../tools/trivy.js'
 import { attempt, noteMissing, type Problems, valueOf } from './attempt.js'
+import { DATABASE_FILE, databaseMentions } from './database-file.js'
 import { platformSlug, writeReportFile } from './report-files.js'
 import { freshDir, type Scanners } from './scanners.js'
 
@@ -102,9 +104,23 @@ async function packageScan(work: PlatformWork, cwd: string, files: ReportFile[])
   const outDir = await freshDir(work.workDir, 'packages')
   const text = await scanPackages(work.scanners.trivy, { cwd, input: INPUT, cacheDir, outDir })
   const scan = parseTrivyReport(text, reportedImage(image))
+  await checkRelease(scan, cacheDir)
   const path = `vulnerabilities.${platformSlug(image.platform)}.trivy.json`
   files.push(await writeReportFile(work.reportDir, { path, kind: 'vulnerabilities-trivy', text }))
   return scan
+}
+
+/**
+ * Refuses a scan whose operating system release the database does not know: the scanner then matches no package of
+ * the system and ends well.
+ */
+async function checkRelease(scan: VulnerabilityScan, cacheDir: string): Promise<void> {
+  const release = advisoriesOfRelease(scan)
+  if (release === undefined || (await databaseMentions(join(cacheDir, 'db', DATABASE_FILE), release))) return
+  throw new GateError('evidence', {
+    reason: 'os-release-unknown',
+    message: `The image says it is "${release}", and the vulnerability database has no advisories for that release. Its system packages were not matched, so nothing is concluded; check etc/os-release.`,
+  })
 }
 
 async function secretScan(work: PlatformWork, cwd: string): Promise<SecretScan> {

@@ -159,3 +159,25 @@ test('language packages that a Debian package owns do not make the report look i
   const inspection = await bench.inspect({ layoutDir: dir, database })
   expect(inspection.problems).toEqual([])
 })
+
+test('an operating system release that the database does not know is not taken for clean', async () => {
+  const [base, top] = SAMPLE.layers
+  if (base === undefined || top === undefined) throw new Error('the sample has two layers')
+  const files = base.files.map(file =>
+    file.path === 'etc/debian_version' ? { ...file, content: '99.1\n' } : file,
+  )
+  const { dir } = await makeLayout(join(bench.dir, 'release'), { layers: [{ files }, top] })
+  const inspection = await bench.inspect({ layoutDir: dir, database })
+  expect(onlyPlatform(inspection).vulnerabilities.state).toBe('missing')
+  expect(inspection.problems.map(problem => problem.reason)).toEqual(['os-release-unknown'])
+})
+
+test('Java archives are not taken for clean without the database that tells them apart', async () => {
+  // The smallest zip file there is: no entry, only the end of the central directory.
+  const content = Buffer.concat([Buffer.from('PK\x05\x06', 'latin1'), Buffer.alloc(18)])
+  const layers = [{ files: [{ path: 'app/service.jar', content }] }]
+  const { dir } = await makeLayout(join(bench.dir, 'java'), { layers })
+  const inspection = await bench.inspect({ layoutDir: dir, database })
+  expect(onlyPlatform(inspection).vulnerabilities.state).toBe('missing')
+  expect(inspection.problems.map(problem => problem.reason)).toEqual(['java-database-missing'])
+})
