@@ -7,7 +7,7 @@ import { evidenceDocument } from '../record/evidence-document.js'
 import { RECORD_SCHEMA, type Problem, type RunRecord } from '../record/record.js'
 import { renderSummary } from '../report/summary.js'
 import { programVersion } from '../version.js'
-import { factsOf } from '../tools/install.js'
+import { factsOf } from '../tools/tool-set.js'
 import { reportFolder, type Facts, type GateRun } from './run.js'
 import { problemOf, runStage, StageFailed, type RunLog } from './run-log.js'
 

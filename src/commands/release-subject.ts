@@ -9,7 +9,7 @@ import { programVersion } from '../version.js'
 import type { Commands } from '../tools/command.js'
 import { createCommands } from '../tools/commands.js'
 import { serveRegistry } from '../tools/crane.js'
-import { toolOf } from '../tools/install.js'
+import { toolOf } from '../tools/tool-set.js'
 import { reportFolder, type Given, type ReleaseInput } from './run.js'
 
 /** Stage 8: hands the judged image to the room `release`, with the registry and the credentials that were asked for. */

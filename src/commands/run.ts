@@ -12,7 +12,7 @@ import type { ReleaseOutcome } from '../release/request.js'
 import type { Request } from '../request.js'
 import type { Services } from '../services.js'
 import type { Commands } from '../tools/command.js'
-import type { ToolSet } from '../tools/install.js'
+import type { ToolSet } from '../tools/tool-set.js'
 import type { Plan } from './plan.js'
 import type { StageResult } from './run-log.js'
 

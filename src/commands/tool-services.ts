@@ -1,6 +1,6 @@
 import { toolCacheFolder } from '../tools/cache.js'
 import type { Commands } from '../tools/command.js'
-import type { ToolServices } from '../tools/install.js'
+import type { ToolServices } from '../tools/tool-set.js'
 import type { Services } from '../services.js'
 
 /** What installing tools needs, out of the services of a run. */

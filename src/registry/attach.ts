@@ -5,7 +5,7 @@ import { isDigest, type Digest } from '../evidence/digest.js'
 import { BUNDLE_MEDIA_TYPE } from '../evidence/bundle.js'
 import type { ImageReference } from '../evidence/reference.js'
 import { cancelled, networkCode, registryError, type RegistryReason } from './failure.js'
-import type { Credentials } from './registry.js'
+import type { Credentials } from './credentials.js'
 
 /** One bundle to hang on one digest. */
 export interface Attachment {

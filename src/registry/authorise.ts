@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { ImageReference } from '../evidence/reference.js'
 import { parseChallenge, type Challenge } from './challenge.js'
 import { registryError, TransientError } from './failure.js'
-import type { Credentials } from './registry.js'
+import type { Credentials } from './credentials.js'
 import { transfer, type TransferLimits } from './transfer.js'
 
 export interface AuthoriseRequest {

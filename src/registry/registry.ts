@@ -2,14 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { registryOrigin, type ImageReference } from '../evidence/reference.js'
 import type { GateError } from '../errors.js'
 import { authorise } from './authorise.js'
+import type { Credentials } from './credentials.js'
 import { cancelled, registryError, TransientError } from './failure.js'
 import { transfer, type Reply, type TransferLimits } from './transfer.js'
-
-/** What `docker login` left for a host. `<token>` as user name marks an identity token. */
-export interface Credentials {
-  readonly username: string
-  readonly secret: string
-}
 
 export interface RegistryLimits extends TransferLimits {
   /** Tries of one exchange, the first included. */

@@ -1,7 +1,7 @@
 import type { Digest } from '../evidence/digest.js'
 import type { ImageReference } from '../evidence/reference.js'
 import { attachBundle } from '../registry/attach.js'
-import type { Credentials } from '../registry/registry.js'
+import type { Credentials } from '../registry/credentials.js'
 import type { SignedStatement } from './sign.js'
 
 /** One bundle on one digest. */

@@ -7,7 +7,8 @@ import type { VerifiedStatement } from '../evidence/evidence.js'
 import { enforcedOutcome, judge } from '../policy/evaluate.js'
 import { isolationProblem, mayRelease } from '../policy/resolve.js'
 import { cancelled } from '../registry/failure.js'
-import { openRegistry, type Credentials, type Registry } from '../registry/registry.js'
+import { openRegistry, type Registry } from '../registry/registry.js'
+import type { Credentials } from '../registry/credentials.js'
 import { verifyServed } from '../registry/served.js'
 import { readCredentials, type Crane } from '../tools/crane.js'
 import { attachAll } from './attach.js'
@@ -133,9 +134,7 @@ async function signAll(work: Work, key: OpenKey): Promise<readonly SignedStateme
   const { services, request, ledger } = work
   const signer = await openSigner(services, key.key, request)
   try {
-    const signed: SignedStatement[] = []
     const keep = (one: SignedStatement): void => {
-      signed.push(one)
       ledger.files.push({
         path: one.file,
         kind: 'bundle',
@@ -143,9 +142,11 @@ async function signAll(work: Work, key: OpenKey): Promise<readonly SignedStateme
         size: one.bundle.byteLength,
       })
     }
-    for (const planned of await planStatements(request, services.now())) keep(await signer.sign(planned))
-    keep(await signer.sign(planSummary(request, signed, services.now())))
-    return signed
+    const signed = await signer.signEach(await planStatements(request, services.now()))
+    signed.forEach(keep)
+    const summary = await signer.sign(planSummary(request, signed, services.now()))
+    keep(summary)
+    return [...signed, summary]
   } finally {
     await signer.close()
   }

@@ -8,7 +8,8 @@ import { grantEnvironment, needsFreshFolders } from './grants.js'
 import { hashFile } from './hash.js'
 import { createLadder } from './ladder.js'
 import { startProcess } from './process.js'
-import type { Prepared, ProcessStart, RunningProcess, StopCause } from './process.js'
+import type { Prepared, RunningProcess } from './process.js'
+import type { ProcessStart, StopCause } from './process-start.js'
 
 export interface CommandsOptions {
   /** The environment of the run; only what a grant lists is ever handed on. */

@@ -1,6 +1,6 @@
 import { GateError, describeError } from '../errors.js'
 import { redact, tailOf } from './output.js'
-import type { ProcessStart, StopCause } from './process.js'
+import type { ProcessStart, StopCause } from './process-start.js'
 
 /** Exit code and word by which the confinement says that it failed, and not the program inside it. */
 export const CONFINEMENT_EXIT = 125

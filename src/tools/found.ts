@@ -6,7 +6,7 @@ import { isThere } from './cache.js'
 import type { Program } from './command.js'
 import { refuseDenied } from './denylist.js'
 import { hashFile } from './hash.js'
-import type { InstalledTool, Pinned, ToolServices } from './install.js'
+import type { InstalledTool, Pinned, ToolServices } from './tool-set.js'
 import { knownBuilds } from './known-builds.js'
 import { unpackAsset } from './unpack.js'
 

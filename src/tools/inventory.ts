@@ -4,7 +4,7 @@ import { cachedName, isThere } from './cache.js'
 import { CATALOG, RELEASE_BASE, TOOL_NAMES, assetUrl } from './catalog.js'
 import { hashFile } from './hash.js'
 import { pinnedAsset } from './install.js'
-import type { ToolServices } from './install.js'
+import type { ToolServices } from './tool-set.js'
 
 type InventoryServices = Pick<ToolServices, 'cacheDir' | 'catalog' | 'platform' | 'releaseBase'>
 

@@ -9,7 +9,8 @@ import { candidateRungs, systemProgram } from './confinement.js'
 import type { BoundPath, Rung } from './confinement.js'
 import { SYSTEM_PATH } from './grants.js'
 import { startProcess } from './process.js'
-import type { Prepared, ProcessStart } from './process.js'
+import type { Prepared } from './process.js'
+import type { ProcessStart } from './process-start.js'
 
 /** What a confined process may reach beside the system; `folders` are its own HOME and TMPDIR. */
 export interface ReachablePaths {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { GateError } from '../errors.js'
 import type { ToolName } from '../evidence/tooling.js'
 import { isThere } from './cache.js'
-import type { InstalledTool, ToolServices } from './install.js'
+import type { InstalledTool, ToolServices } from './tool-set.js'
 
 const HEX = /^[0-9a-f]{64}$/u
 const BUILD_MS = 90 * 60_000
