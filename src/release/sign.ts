@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import pLimit from 'p-limit'
 import { GateError } from '../errors.js'
 import { MAX_BUNDLE_BYTES, parseBundle } from '../evidence/bundle.js'
 import { signStatement, writeOfflineConfiguration, type SigningKey } from '../tools/cosign.js'
@@ -18,8 +19,12 @@ export interface SignedStatement extends PlannedStatement {
 export interface Signer {
   /** Signs one statement and writes `bundles/SLUG.sigstore.json`. */
   readonly sign: (statement: PlannedStatement) => Promise<SignedStatement>
+  /** Signs several statements, two at a time, and keeps their order. */
+  readonly signEach: (statements: readonly PlannedStatement[]) => Promise<readonly SignedStatement[]>
   readonly close: () => Promise<void>
 }
+
+const PARALLEL = 2
 
 /** Opens a signer that speaks to no registry and no service. `close` removes its temporary files. */
 export async function openSigner(
@@ -31,18 +36,22 @@ export async function openSigner(
   const configuration = await writeOfflineConfiguration(dir)
   await mkdir(join(folders.reportDir, 'bundles'), { recursive: true })
   const cosign = { commands: services.commands, program: services.cosign }
-  return {
-    close: () => rm(dir, { recursive: true, force: true }),
-    sign: async planned => {
-      const statement = join(dir, `${planned.slug}.json`)
-      const file = join('bundles', `${planned.slug}.sigstore.json`)
-      const bundle = join(folders.reportDir, file)
-      await writeFile(statement, planned.payload, { mode: 0o600 })
-      await rm(bundle, { force: true })
-      await signStatement(cosign, key, { statement, bundle, ...configuration })
-      return { ...planned, file, ...(await readSigned(bundle, planned)) }
-    },
+  async function sign(planned: PlannedStatement): Promise<SignedStatement> {
+    const statement = join(dir, `${planned.slug}.json`)
+    const file = join('bundles', `${planned.slug}.sigstore.json`)
+    const bundle = join(folders.reportDir, file)
+    await writeFile(statement, planned.payload, { mode: 0o600 })
+    await rm(bundle, { force: true })
+    await signStatement(cosign, key, { statement, bundle, ...configuration })
+    return { ...planned, file, ...(await readSigned(bundle, planned)) }
   }
+  async function signEach(statements: readonly PlannedStatement[]): Promise<readonly SignedStatement[]> {
+    const limit = pLimit(PARALLEL)
+    const all = statements.map(planned => limit(() => sign(planned)))
+    await Promise.allSettled(all)
+    return Promise.all(all)
+  }
+  return { sign, signEach, close: () => rm(dir, { recursive: true, force: true }) }
 }
 
 async function readSigned(
