@@ -3,12 +3,13 @@ import { join, relative, resolve } from 'node:path'
 import pc from 'picocolors'
 import { engineAnswers } from '../build/docker.js'
 import { GateError } from '../errors.js'
+import { repositoriesOf } from '../registry/catalog.js'
 import { bundleVerifyCommand } from '../release/verify-command.js'
 import type { RunRecord } from '../record/record.js'
 import { readInputs } from '../inputs.js'
 import type { Environment, Services } from '../services.js'
 import { generateKeyPair } from '../tools/cosign.js'
-import { listRepositories, serveRegistry } from '../tools/crane.js'
+import { serveRegistry } from '../tools/crane.js'
 import { installTools } from '../tools/install.js'
 import { toolOf, type ToolSet } from '../tools/tool-set.js'
 import { gate } from './gate.js'
@@ -68,7 +69,7 @@ async function rehearse(services: Services, output: string, source: string): Pro
   const run: Demo = { services, tools, output, engine, host: registry.host }
 
   const refused = await gateVariant(run, 'vulnerable')
-  const after = await listRepositories(crane, registry.host)
+  const after = await repositoriesOf(registry.host)
   say(`The registry now holds ${after.length === 0 ? 'nothing' : after.join(', ')}.`)
   const released = await gateVariant(run, 'fixed')
   const good = refused.exitCode === 1 && after.length === 0 && released.release.state === 'released'

@@ -80,15 +80,19 @@ export async function readCredentials(
     stdout = (await commands.run({ program, args, grant: 'registry', timeoutMs: QUICK_MS })).stdout
   } catch (thrown) {
     if (saysNothing(thrown)) return null
-    throw thrown
+    throw thrown instanceof GateError && thrown.reason === 'exit-code'
+      ? unreadableLogin(host, thrown)
+      : thrown
   }
   const parsed = credentialsSchema.safeParse(parseJson(stdout))
-  if (!parsed.success) {
-    const message = `the login for ${host} cannot be read: check the docker configuration, or log in again`
-    throw new GateError('service', { reason: 'registry-login-unreadable', message })
-  }
+  if (!parsed.success) throw unreadableLogin(host)
   const { Username: username, Secret: secret } = parsed.data
   return username === '' && secret === '' ? null : { username, secret }
+}
+
+function unreadableLogin(host: string, cause?: unknown): GateError {
+  const message = `the login for ${host} cannot be read: check the docker configuration, or log in again`
+  return new GateError('service', { reason: 'registry-login-unreadable', message, cause })
 }
 
 /** `crane auth get` ends with code 1 and an empty error output when there is no login; every real error is written. */
@@ -175,21 +179,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/** Names of the repositories that a registry lists; refuses an answer that is no list of names. */
-export async function listRepositories(crane: Crane, host: string): Promise<readonly string[]> {
-  const { commands, program } = crane
-  const { stdout } = await commands.run({
-    program,
-    args: ['catalog', host],
-    grant: 'registry',
-    timeoutMs: QUICK_MS,
-  })
-  const names = stdout.split('\n').filter(line => line !== '')
-  if (names.every(name => /^[a-z0-9][a-z0-9._/-]*$/.test(name))) return names
-  throw new GateError('service', {
-    reason: 'registry-answer',
-    message: `${host} lists names that are no names.`,
-  })
 }
