@@ -77,7 +77,11 @@ function dpkgClaims(texts: ReadonlyMap<string, string>): readonly PackageClaim[]
       const list = bases.map(base => texts.get(`${base}.list`)).find(text => text !== undefined) ?? ''
       const scripts = bases.flatMap(base => MAINTAINER_SCRIPTS.map(script => `${base}.${script}`))
       return [
-        { owner: ownerOf('deb', name, version), files: [...list.split('\n').map(relative), ...scripts], folders: [] },
+        {
+          owner: ownerOf('deb', name, version),
+          files: [...list.split('\n').map(relative), ...scripts],
+          folders: [],
+        },
       ]
     },
   )
