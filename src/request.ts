@@ -44,7 +44,12 @@ export const INPUTS: readonly InputSpec[] = [
   },
   { name: 'labels', description: 'Image labels, one NAME=VALUE a line.', available: true },
   later('annotations', 'Annotations of the manifest.'),
-  { name: 'network', description: 'Network mode of RUN steps: default, none or host.', available: true },
+  {
+    name: 'network',
+    description: 'Network mode of RUN steps: default, none or host.',
+    values: ['default', 'none', 'host'],
+    available: true,
+  },
   later('cache-from', 'Build caches to read.'),
   later('cache-to', 'Build caches to write.'),
   later('builder', 'Name of an existing builder.'),

@@ -18,6 +18,14 @@ const PER_LEVEL = 10
 /** The runner cuts longer messages (actions/runner, `_maxIssueMessageLength` 4096). */
 const MAX_MESSAGE = 4000
 const MAX_LINE = 600
+/** Most lines that are tried for one message. */
+const LINES = 100
+
+/** An annotation that is written out only when it is among those shown. */
+interface Pending {
+  readonly level: Annotation['level']
+  readonly write: () => Annotation
+}
 
 /**
  * Annotations of a run: problems, undecided rules and enforced violations as errors, the rest as warnings; one per
@@ -34,18 +42,24 @@ export function renderAnnotations(record: RunRecord): readonly Annotation[] {
   ]
   return (['error', 'warning'] as const).flatMap(level =>
     limited(
-      all.filter(annotation => annotation.level === level),
+      all.filter(pending => pending.level === level),
       { record, level },
     ),
   )
 }
 
-function plain(level: Annotation['level'], title: string, message: string): Annotation {
-  const lines = message.split('\n').map(line => visible(line, MAX_LINE))
-  return { level, title: visible(title, 200), message: joined(lines.filter(line => line !== '')) }
+function plain(level: Annotation['level'], title: string, message: string): Pending {
+  return {
+    level,
+    write: () => {
+      const lines = message.split('\n').filter(line => line.trim() !== '')
+      const shown = lines.slice(0, LINES).map(line => visible(line, MAX_LINE))
+      return { level, title: visible(title, 200), message: joined(shown, lines.length) }
+    },
+  }
 }
 
-function grouped(changes: readonly Change[], level: Annotation['level']): readonly Annotation[] {
+function grouped(changes: readonly Change[], level: Annotation['level']): readonly Pending[] {
   const places = new Map<string, Change[]>()
   for (const change of changes) {
     const { location } = change
@@ -54,12 +68,14 @@ function grouped(changes: readonly Change[], level: Annotation['level']): readon
     if (group === undefined) places.set(place, [change])
     else group.push(change)
   }
-  return [...places.values()].map(group => annotationOf(group, level))
+  return [...places.values()].map(group => {
+    return { level, write: () => annotationOf(group, level) }
+  })
 }
 
 function annotationOf(group: readonly Change[], level: Annotation['level']): Annotation {
   const rules = [...new Set(group.flatMap(change => change.rules))]
-  const lines = group.map(change => {
+  const lines = group.slice(0, LINES).map(change => {
     const { what, change: fix } = plainChange(change, MAX_LINE)
     return fix === undefined ? what : `${what}. Change: ${fix}`
   })
@@ -68,7 +84,7 @@ function annotationOf(group: readonly Change[], level: Annotation['level']): Ann
   return {
     level,
     title: visible(rules.join(', '), 200),
-    message: joined(lines),
+    message: joined(lines, group.length),
     ...(known ? { file: location.file, line: location.line } : {}),
   }
 }
@@ -79,19 +95,21 @@ function insideRepository(file: string): boolean {
   return plainText && !file.startsWith('/') && !file.split(/[/\\]/).includes('..')
 }
 
-/** Whole lines up to the length that the runner shows, then how many more there are. */
-function joined(lines: readonly string[]): string {
+/** Whole lines up to the length that the runner shows, then how many more of `total` there are. */
+function joined(lines: readonly string[], total: number): string {
   let length = 0
   const end = lines.findIndex(line => (length += line.length + 1) > MAX_MESSAGE)
-  if (end === -1) return lines.join('\n')
-  return [...lines.slice(0, end), `and ${lines.length - end} more in the job summary`].join('\n')
+  const shown = end === -1 ? lines : lines.slice(0, end)
+  const rest = total - shown.length
+  return [...shown, ...(rest > 0 ? [`and ${rest} more in the job summary`] : [])].join('\n')
 }
 
 function limited(
-  annotations: readonly Annotation[],
+  pending: readonly Pending[],
   given: { readonly record: RunRecord; readonly level: Annotation['level'] },
 ): readonly Annotation[] {
-  if (annotations.length <= PER_LEVEL) return annotations
-  const rest = `and ${annotations.length - PER_LEVEL + 1} more places in the job summary and portcullis.json`
-  return [...annotations.slice(0, PER_LEVEL - 1), plain(given.level, headline(given.record), rest)]
+  if (pending.length <= PER_LEVEL) return pending.map(one => one.write())
+  const rest = `and ${pending.length - PER_LEVEL + 1} more places in the job summary and portcullis.json`
+  const last = plain(given.level, headline(given.record), rest)
+  return [...pending.slice(0, PER_LEVEL - 1), last].map(one => one.write())
 }

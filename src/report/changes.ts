@@ -29,6 +29,8 @@ export interface Change {
 
 /** Reading order: what nobody assigned a severity to stands before medium, since it may be anything. */
 const RANK = { critical: 0, high: 1, unknown: 2, medium: 3, low: 4 } as const
+/** How much of a text is looked at to order it, in UTF-16 code units. */
+const COMPARED = 500
 const EXPLOITED = 'vulnerability.kev'
 
 /** Violations of the rules of one mode, in the order of the record. */
@@ -128,8 +130,8 @@ function unique<T>(items: readonly T[]): T[] {
 
 /** Compares texts with the numbers in them as numbers, and `~` before everything, as Debian's versions do. */
 function compareNumbered(left: string, right: string): number {
-  const lefts = left.match(/\d+|\D/gu) ?? []
-  const rights = right.match(/\d+|\D/gu) ?? []
+  const lefts = left.slice(0, COMPARED).match(/\d+|\D/gu) ?? []
+  const rights = right.slice(0, COMPARED).match(/\d+|\D/gu) ?? []
   for (let at = 0; at < Math.max(lefts.length, rights.length); at += 1) {
     const order = comparePart(lefts[at] ?? '', rights[at] ?? '')
     if (order !== 0) return order

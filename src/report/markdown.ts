@@ -1,5 +1,7 @@
 /** Longest text that `visible` looks at when no limit is given, in UTF-16 code units. */
 const MAX_LINE = 20_000
+/** Most lines of a fenced block. */
+const MAX_LINES = 20
 
 /**
  * Any foreign text as one line of inert Markdown: no link, image, mention, HTML, table or code can start in it.
@@ -90,10 +92,10 @@ export function details(title: string, body: string): string {
   return `<details><summary>${title}</summary>\n\n${body}\n\n</details>`
 }
 
-/** Text as it is in a fenced block that nothing in it can end; control characters become visible. */
+/** Text as it is, line by line, in a fenced block that nothing in it can end; as inert as `visible` makes it. */
 export function fenced(language: string, text: string): string {
-  const lines = text.split('\n').map(line => line.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}]/gu, '�'))
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(run => run[0].length))
+  const lines = text.split('\n', MAX_LINES).map(line => visible(line))
+  const longest = Math.max(2, ...[...lines.join('\n').matchAll(/`+/g)].map(run => run[0].length))
   const fence = '`'.repeat(longest + 1)
   return [`${fence}${language}`, ...lines, fence].join('\n')
 }

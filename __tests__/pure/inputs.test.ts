@@ -1,0 +1,196 @@
+import { GateError } from '../../src/errors.js'
+import { readInputs } from '../../src/inputs.js'
+import { INPUTS, type Request } from '../../src/request.js'
+
+type Values = Readonly<Record<string, string>>
+
+const IMAGE = 'ghcr.io/acme/api'
+
+function read(values: Values, sigil = ''): Request {
+  return readInputs(name => values[name] ?? '', { sigil })
+}
+
+/** The problems of a set of inputs, one a line; [] when they are taken. */
+function problems(values: Values, sigil = ''): readonly string[] {
+  try {
+    read(values, sigil)
+  } catch (thrown) {
+    if (!(thrown instanceof GateError)) throw thrown
+    expect([thrown.code, thrown.reason]).toEqual(['config', 'inputs-invalid'])
+    return thrown.message.split('\n')
+  }
+  return []
+}
+
+it('reads the defaults', () => {
+  expect(read({ image: IMAGE })).toEqual({
+    image: IMAGE,
+    subject: { kind: 'build' },
+    context: '.',
+    file: 'Dockerfile',
+    buildArgs: [],
+    labels: {},
+    engine: 'auto',
+    noCache: false,
+    pull: false,
+    publish: 'auto',
+    tags: [],
+    embeddedRegistry: false,
+    tools: 'auto',
+    output: 'portcullis-report',
+    timeoutMs: 3_600_000,
+  })
+})
+
+it.each<[string, Values, Partial<Request>]>([
+  [
+    'a ready layout',
+    { subject: 'oci-layout:out/image' },
+    { subject: { kind: 'oci-layout', dir: 'out/image' } },
+  ],
+  ['a colon in the folder', { subject: 'oci-layout:a:b' }, { subject: { kind: 'oci-layout', dir: 'a:b' } }],
+  ['build arguments', { 'build-args': ' A=1 \n\nB=x=y\nC=' }, { buildArgs: ['A=1', 'B=x=y', 'C='] }],
+  [
+    'labels',
+    { labels: 'org.opencontainers.image.title=api' },
+    { labels: { 'org.opencontainers.image.title': 'api' } },
+  ],
+  ['a platform', { platforms: 'linux/arm64/v8' }, { platform: 'linux/arm64/v8' }],
+  ['tags, each once', { tags: '1.0.0, 1.0\n1.0.0' }, { tags: ['1.0.0', '1.0'] }],
+  ['a key', { sign: 'key', key: 'env://KEY' }, { sign: 'key', key: 'env://KEY' }],
+  ['no signature', { sign: 'none' }, { sign: 'none' }],
+  ['the host of the image as registry', { registry: 'ghcr.io' }, { embeddedRegistry: false }],
+  ['the embedded registry', { registry: 'embedded' }, { embeddedRegistry: true }],
+  [
+    'a name and a password',
+    { 'registry-username': 'u', 'registry-password': 'p' },
+    { registryUsername: 'u', registryPassword: 'p' },
+  ],
+  ['a mirror', { tools: 'mirror:https://mirror.example/x' }, { tools: 'mirror:https://mirror.example/x' }],
+  ['a folder of tools', { tools: 'dir:C:/tools' }, { tools: 'dir:C:/tools' }],
+  ['a time limit', { timeout: '5' }, { timeoutMs: 300_000 }],
+  ['blanks around', { image: `  ${IMAGE}  `, publish: ' always ' }, { image: IMAGE, publish: 'always' }],
+])('takes %s', (_, values, expected) => {
+  expect(read({ image: IMAGE, ...values })).toMatchObject(expected)
+})
+
+it.each([
+  ...['true', 'True', 'TRUE'].map(text => [text, true] as const),
+  ...['false', 'False', 'FALSE', ''].map(text => [text, false] as const),
+])('reads the boolean %j', (text, expected) => {
+  expect(read({ image: IMAGE, 'no-cache': text, pull: text })).toMatchObject({
+    noCache: expected,
+    pull: expected,
+  })
+})
+
+it.each(['yes', 'no', 'on', 'off', '1', '0', 'y', 'tRue', 'truee'])('refuses the boolean %j', text => {
+  expect(problems({ image: IMAGE, pull: text })).toEqual([`pull: expected true or false, got '${text}'.`])
+})
+
+it.each<[Values, string]>([
+  [{ image: '' }, 'image: missing. Give the name to release'],
+  [
+    { image: 'ghcr.io/acme/api:1' },
+    'image: image "ghcr.io/acme/api:1" is not a valid name: leave out the tag',
+  ],
+  [{ image: 'https://ghcr.io/a' }, 'image: '],
+  [{ image: 'ghcr.io/Acme/api' }, 'image: '],
+  [{ subject: 'oci-layout:' }, "subject: expected oci-layout:DIR, got 'oci-layout:'."],
+  [{ subject: 'dir:x' }, "subject: expected oci-layout:DIR, got 'dir:x'."],
+  [{ subject: 'archive:x.tar' }, "subject: 'archive:' is not available yet in this version."],
+  [{ subject: 'docker:x' }, "subject: 'docker:' is not available yet in this version."],
+  [{ subject: 'registry:x' }, "subject: 'registry:' is not available yet in this version."],
+  [{ platforms: 'linux/amd64,linux/arm64' }, 'platforms: several platforms are not available yet'],
+  [{ platforms: 'amd64' }, "platforms: expected os/arch or os/arch/variant, got 'amd64'."],
+  [{ 'build-args': 'A' }, "build-args: expected NAME=VALUE on each line, got 'A'."],
+  [{ 'build-args': '=x' }, "build-args: expected NAME=VALUE on each line, got ''."],
+  [{ 'build-args': 'A=1\nA=2' }, "build-args: 'A' is given twice."],
+  [{ labels: 'a b=1' }, "labels: expected NAME=VALUE on each line, got 'a b'."],
+  [{ network: 'bridge' }, 'network: expected '],
+  [{ engine: 'buildx' }, "engine: 'buildx' is not available yet in this version. Use 'auto' or 'docker'."],
+  [{ engine: 'kaniko' }, "engine: expected 'auto' or 'docker', got 'kaniko'."],
+  [{ publish: 'maybe' }, "publish: expected 'auto' or 'never' or 'always', got 'maybe'."],
+  [{ sign: 'keyless' }, "sign: 'keyless' is not available yet in this version. Use 'key' or 'none'."],
+  [{ sign: 'kms' }, "sign: 'kms' is not available yet"],
+  [{ sign: 'key' }, 'key: missing. With sign key give the private key'],
+  [{ key: 'cosign.key' }, "key: given, but sign is not 'key'."],
+  [{ sign: 'none', key: 'cosign.key' }, "key: given, but sign is not 'key'."],
+  [{ tags: 'auto' }, "tags: 'auto' is not available yet in this version. Name the tags."],
+  [{ tags: '-x' }, 'tags: tag "-x" is not valid'],
+  [{ tags: `sha256-${'a'.repeat(64)}` }, 'tags: '],
+  [{ registry: 'quay.io' }, "registry: 'quay.io' is not the host of the image 'ghcr.io/acme/api'."],
+  [{ 'registry-username': 'u' }, 'registry-username and registry-password belong together.'],
+  [{ 'registry-password': 'p' }, 'registry-username and registry-password belong together.'],
+  [{ tools: 'mirror:ftp://x' }, 'tools: expected auto, release, mirror:URL'],
+  [{ tools: 'dir:' }, 'tools: expected auto, release, mirror:URL'],
+  [{ tools: 'latest' }, 'tools: expected auto, release, mirror:URL'],
+  [{ timeout: '0' }, "timeout: expected whole minutes from 1 to 9999, got '0'."],
+  [{ timeout: '1.5' }, 'timeout: expected whole minutes'],
+  [{ timeout: '-1' }, 'timeout: expected whole minutes'],
+  [{ timeout: '99999' }, 'timeout: expected whole minutes'],
+  [{ context: 'a\0b' }, 'context: longer than 65536 characters, or holds a NUL.'],
+  [{ labels: `a=${'x'.repeat(65_536)}` }, 'labels: longer than 65536 characters'],
+  [{ comment: 'auto' }, "comment: 'auto' is not available yet in this version. Use 'never'."],
+  [{ sarif: 'always' }, "sarif: 'always' is not available yet in this version. Use 'never'."],
+])('refuses %j', (values, expected) => {
+  const found = problems({ image: IMAGE, ...values })
+  expect(found).toHaveLength(1)
+  expect(found[0]?.slice(0, expected.length)).toBe(expected)
+})
+
+it.each(['build-args', 'labels', 'target', 'platforms', 'network'])(
+  'refuses %s with a ready layout',
+  name => {
+    const values: Values = {
+      'build-args': 'A=1',
+      labels: 'a=1',
+      target: 't',
+      platforms: 'linux/amd64',
+      network: 'none',
+    }
+    const given = { image: IMAGE, subject: 'oci-layout:x', [name]: values[name] ?? '' }
+    expect(problems(given)).toEqual([`${name}: has no meaning with a ready layout as subject.`])
+  },
+)
+
+it.each(INPUTS.filter(input => !input.available).map(input => input.name))('refuses %s by name', name => {
+  expect(problems({ image: IMAGE, [name]: 'x' })).toEqual([
+    `${name}: not available yet in this version. Leave it out.`,
+  ])
+})
+
+it('names a flag as it is typed', () => {
+  expect(problems({ image: IMAGE, timeout: 'x', sign: 'key' }, '--')).toEqual([
+    "--timeout: expected whole minutes from 1 to 9999, got 'x'.",
+    '--key: missing. With --sign key give the private key: a file, or env://NAME.',
+  ])
+})
+
+it('shows every problem at once', () => {
+  const values = {
+    secrets: 'x',
+    engine: 'buildah',
+    pull: 'yes',
+    timeout: '0',
+    tags: 'auto',
+    key: 'k',
+    check: 'auto',
+  }
+  const names = problems(values).map(line => line.split(':')[0])
+  expect([...new Set(names)].sort()).toEqual([
+    'check',
+    'engine',
+    'image',
+    'key',
+    'pull',
+    'secrets',
+    'tags',
+    'timeout',
+  ])
+})
+
+it('never shows a password', () => {
+  const values = { image: '', 'registry-password': 'hunter2-hunter2', key: 'k' }
+  expect(problems(values).join('\n')).not.toContain('hunter2')
+})
