@@ -11,7 +11,7 @@ import { start, stopAll } from './test/process.mjs'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
 const REPO = dirname(HERE)
-const CHECKS = ['check:lint', 'check:arrows', 'check:types', 'check:dist']
+const CHECKS = ['check:lint', 'check:arrows', 'check:types', 'check:schemas', 'check:dist']
 // Variables that would make the code under test believe it runs in a workflow, or steer the tools it starts.
 const FOREIGN =
   /^(?:GITHUB_|ACTIONS_|RUNNER_|INPUT_|TRIVY_|SYFT_|COSIGN_|SIGSTORE_|DOCKER_|BUILDX_|PORTCULLIS_(?!CACHE$))/
