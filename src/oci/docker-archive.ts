@@ -53,7 +53,8 @@ const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar+gzip'
  * Turns the stream of `docker save` into an OCI layout without holding it: layers are hashed and gzipped while
  * they arrive and must equal the diff_ids of the configuration, whose bytes are kept, so that its digest stays the
  * engine's image id. An archive of a containerd store is an OCI layout already and is kept as it is. Throws
- * GateError `integrity` or `evidence` with a reason of its own for each refusal; nothing is then usable.
+ * GateError `integrity` or `evidence` with a reason of its own for each refusal; nothing is then usable, and the rest
+ * of the stream is read away so that its writer can end.
  */
 export async function importDockerArchive(tar: Readable, request: ArchiveImport): Promise<ImportedImage> {
   const { outDir } = request
@@ -67,7 +68,13 @@ export async function importDockerArchive(tar: Readable, request: ArchiveImport)
     links: new Map(),
     count: 0,
   }
-  await readTar(tar, entry => take(intake, entry), { maxEntries: 10_000 })
+  try {
+    const chunks = tar.iterator({ destroyOnReturn: false })
+    await readTar(chunks, entry => take(intake, entry), { maxEntries: 10_000 })
+  } catch (error) {
+    tar.resume()
+    throw error
+  }
   const kept = keptDescriptor(intake)
   if (kept !== undefined) return keepLayout(intake, kept)
   return convert(intake)

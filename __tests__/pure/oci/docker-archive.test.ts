@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import type { Digest } from '../../../src/evidence/digest.js'
 import { blobPath, hashBlobs } from '../../../src/oci/blobs.js'
@@ -242,5 +242,13 @@ describe('importDockerArchive', () => {
     expect(
       await reasonOfAsync(importDockerArchive(Readable.from([tar]), { outDir: dir, gzipLevel: 1 })),
     ).toBe('archive-not-empty')
+  })
+
+  test('a refusal reads the rest away, so that the writer can end', async () => {
+    const writer = new PassThrough({ highWaterMark: 1024 })
+    const refused = reasonOfAsync(importDockerArchive(writer, { outDir: join(dir, 'out'), gzipLevel: 1 }))
+    const tar = await tarOf([file('../x', 'y'), file('big', 'z'.repeat(500_000))])
+    await new Promise<void>(resolve => writer.end(tar, () => resolve()))
+    expect(await refused).toBe('tar-path-escape')
   })
 })
