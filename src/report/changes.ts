@@ -1,6 +1,6 @@
 import type { SourceLocation } from '../evidence/image.js'
 import type { Severity } from '../evidence/scan.js'
-import type { RuleMode, Violation } from '../policy/verdict.js'
+import type { RuleMode, Verdict, Violation } from '../policy/verdict.js'
 import type { RunRecord } from '../record/record.js'
 
 /** One advisory of a package that has to change. */
@@ -42,11 +42,23 @@ export function violationsOf(record: RunRecord, mode: RuleMode): readonly Violat
 
 /** How many changes the violations of one mode come to. */
 export function countChanges(record: RunRecord, mode: RuleMode): number {
-  return new Set(violationsOf(record, mode).map(keyOf)).size
+  return changesOf(record, mode).length
 }
+
+/** Changes of verdicts that were asked for before: every report of a run asks for the same. */
+const KNOWN = new WeakMap<Verdict, Map<RuleMode, readonly Change[]>>()
 
 /** The violations of one mode as the changes that mend them, worst first; the order never varies. */
 export function changesOf(record: RunRecord, mode: RuleMode): readonly Change[] {
+  const { verdict } = record
+  if (verdict === null) return []
+  const known = KNOWN.get(verdict) ?? new Map<RuleMode, readonly Change[]>()
+  const changes = known.get(mode) ?? groupedChanges(record, mode)
+  KNOWN.set(verdict, known.set(mode, changes))
+  return changes
+}
+
+function groupedChanges(record: RunRecord, mode: RuleMode): readonly Change[] {
   const groups = new Map<string, Violation[]>()
   for (const [at, violation] of violationsOf(record, mode).entries()) {
     const key = keyOf(violation, at)
@@ -104,7 +116,8 @@ function advisoriesOf(sorted: readonly Violation[]): readonly Advisory[] {
     (a, b) =>
       Number(b.exploited) - Number(a.exploited) ||
       RANK[a.severity] - RANK[b.severity] ||
-      compareNumbered(a.id, b.id),
+      a.id.length - b.id.length ||
+      compare(a.id, b.id),
   )
 }
 
