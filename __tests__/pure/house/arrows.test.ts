@@ -56,7 +56,7 @@ const PLANTED = [
     'one-place-starts-processes',
   ],
   ['a file lies in no room', 'src/helpers.ts', "import './errors.js'\n", 'known-rooms-only'],
-  ['nobody uses a file', 'src/policy/planted.ts', 'export const a = 1\n', 'no-orphan'],
+  ['nobody uses a file', 'src/policy/planted.ts', 'export const a = 1\n', 'no-dead-file'],
   ['two files import each other', 'src/policy/planted-a.ts', "import './planted-b.js'\n", 'no-cycle'],
 ] as const
 
