@@ -58,16 +58,21 @@ async function upload(attachment: Attachment): Promise<Digest> {
   // Anonymous access is no credentials at all, which the library does and its types do not say.
   const attach = library.attachArtifactToImage as (options: AttachOptions) => ReturnType<Attach>
   const { image, credentials, digest, bundle } = attachment
+  const attachAs = (as: Credentials | null): ReturnType<Attach> =>
+    attach({
+      imageName: image.name,
+      imageDigest: digest,
+      artifact: bundle,
+      mediaType: BUNDLE_MEDIA_TYPE,
+      annotations: annotationsOf(attachment),
+      ...(as === null ? {} : { credentials: login(as) }),
+      fetchOpts: { timeout: attachment.requestMs ?? 30_000, retry: RETRIES },
+    })
   try {
     const descriptor = await limited(attachment, () =>
-      attach({
-        imageName: image.name,
-        imageDigest: digest,
-        artifact: bundle,
-        mediaType: BUNDLE_MEDIA_TYPE,
-        annotations: annotationsOf(attachment),
-        ...(credentials === null ? {} : { credentials: login(credentials) }),
-        fetchOpts: { timeout: attachment.requestMs ?? 30_000, retry: RETRIES },
+      attachAs(credentials).catch((thrown: unknown) => {
+        if (credentials === null || !asksForNoLogin(thrown)) throw thrown
+        return attachAs(null)
       }),
     )
     if (isDigest(descriptor.digest)) return descriptor.digest
@@ -75,6 +80,11 @@ async function upload(attachment: Attachment): Promise<Digest> {
   } catch (thrown) {
     throw thrown instanceof GateError ? thrown : explain(thrown, attachment)
   }
+}
+
+/** The library cannot log in where nobody asks for a login (a 202 without a challenge): then none is needed. */
+function asksForNoLogin(thrown: unknown): boolean {
+  return /Invalid challenge: *$/.test(causes(thrown))
 }
 
 function login(credentials: Credentials): { readonly username: string; readonly password: string } {

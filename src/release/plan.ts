@@ -117,18 +117,31 @@ function planVulnerabilities(
 
 async function readDocument(reportDir: string, document: SbomDocument): Promise<unknown> {
   const path = join(reportDir, document.file)
-  const { size } = await stat(path)
-  if (size > MAX_SBOM_BYTES) {
-    const message = `${document.file} is larger than 96 MiB: it is not attested`
-    throw new GateError('evidence', { reason: 'sbom-too-large', message })
+  const found = await stat(path).catch(() => null)
+  if (found === null || found.size > MAX_SBOM_BYTES) {
+    const why = found === null ? 'is gone' : 'is larger than 96 MiB'
+    throw new GateError('evidence', {
+      reason: found === null ? 'sbom-missing' : 'sbom-too-large',
+      message: `${document.file} ${why}: it cannot be attested and nothing is tagged`,
+    })
   }
   const bytes = await readFile(path)
   if (createHash('sha256').update(bytes).digest('hex') !== document.sha256) {
-    const message = `${document.file} changed after it was judged; nothing is signed. Run again`
+    const message = `${document.file} changed after it was judged; nothing is tagged. Run again`
     throw new GateError('integrity', { reason: 'sbom-changed', message })
   }
-  const content: unknown = JSON.parse(bytes.toString('utf8'))
-  return content
+  return parseDocument(bytes, document.file)
+}
+
+function parseDocument(bytes: Buffer, file: string): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    throw new GateError('evidence', {
+      reason: 'sbom-malformed',
+      message: `${file} is not JSON; nothing is tagged`,
+    })
+  }
 }
 
 function plan(slug: string, statement: Statement): PlannedStatement {

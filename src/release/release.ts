@@ -87,6 +87,7 @@ async function release(services: ReleaseServices, request: ReleaseRequest, ledge
     await preflight(registry, request.layout, request.tags)
     await pushLayout(crane, image, request.layout)
     ledger.state = 'pushed'
+    services.note?.(`pushed ${request.layout.subject.digest} without a tag`)
     const statements = key === null ? await verifyPushed(work) : await signAndVerify(work, key)
     if (!judgeReleased(work, statements)) return
     await setTags(work)
@@ -119,12 +120,14 @@ async function signAndVerify(work: Work, key: OpenKey): Promise<readonly Verifie
   const cosign = { commands: services.commands, program: services.cosign }
   const { publicKey, fingerprint } = key
   const verification = { cosign, registry, publicKey, publicKeyFile, fingerprint, workDir: request.workDir }
+  services.note?.(`attached ${attached.length} bundles with ${signed.length} signed statements`)
   const { bundles, statements } = await verifyAttached(verification, attached)
   ledger.bundles = bundles
   const digests = signedDigests(request)
   for (const digest of digests) {
     await verifyAsConsumer(cosign, { image: request.image, digest, signed: digests }, publicKeyFile)
   }
+  services.note?.('verified every bundle as the registry serves it')
   ledger.signer = fingerprint
   ledger.verifyCommand = verifyCommand(request, publicKeyFile)
   return statements

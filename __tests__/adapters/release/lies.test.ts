@@ -128,6 +128,11 @@ const LIARS: readonly (readonly [string, string, Liar])[] = [
       seen.method === 'PUT' && seen.path.includes('/manifests/sha256-') ? { status: 503 } : null,
   ],
   [
+    'hangs when it is given an attestation',
+    'registry-timeout',
+    () => seen => (seen.method === 'PUT' && seen.path.includes('/manifests/sha256-') ? 'hang' : null),
+  ],
+  [
     'points the new tag elsewhere',
     'tag-moved',
     () => {
@@ -173,6 +178,16 @@ describe('no tag is set by us when the registry', () => {
     expect(outcome.problems.map(one => one.reason)).toEqual(['tag-moved'])
     expect(await realTags(request)).toEqual([])
   })
+})
+
+test('a tag that fails leaves the ones before it set and recorded, and the ones after it unset', async () => {
+  const { request, outcome } = await releaseUnder(
+    () => seen => (seen.method === 'PUT' && seen.path.endsWith('/manifests/latest') ? { status: 403 } : null),
+  )
+  expect(outcome.problems.map(one => one.reason)).toEqual(['registry-refused'])
+  expect(outcome.record).toMatchObject({ state: 'failed', tags: [{ tag: '1.0.0', state: 'created' }] })
+  expect(outcome.record.bundles.length).toBeGreaterThan(0)
+  expect(await realTags(request)).toEqual(['1.0.0'])
 })
 
 test('a burst of 503 and 429 with retry-after passes', async () => {

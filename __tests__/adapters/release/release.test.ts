@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
@@ -250,4 +250,45 @@ test('an SBOM that changed after it was judged is not signed', async () => {
   expect(outcome.problems.map(one => one.reason)).toEqual(['sbom-changed'])
   expect(await realTags(request)).toEqual([])
   expect(existsSync(join(request.reportDir, 'bundles', 'summary.sigstore.json'))).toBe(false)
+})
+
+describe('a registry with a login', () => {
+  const login = Buffer.from('ann:p:w').toString('base64')
+  const refuse = { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }
+
+  function requireLogin(): void {
+    desk.registry.lie(seen => (seen.headers.authorization === `Basic ${login}` ? null : refuse))
+  }
+
+  test('is used with the login of the docker configuration', async () => {
+    const folder = join(desk.dir, 'docker')
+    mkdirSync(folder, { recursive: true })
+    const file = join(folder, 'config.json')
+    writeFileSync(file, JSON.stringify({ auths: { [desk.registry.host]: { auth: login } } }))
+    requireLogin()
+    const request = await desk.request()
+    const outcome = await releaseImage(desk.services, request)
+    rmSync(file)
+    expect(outcome.problems).toEqual([])
+    expect(outcome.record.state).toBe('released')
+    expect(await realTags(request)).toEqual(['1.0.0', 'latest'])
+  })
+
+  test('refuses without one, before anything is pushed', async () => {
+    requireLogin()
+    const request = await desk.request()
+    const outcome = await releaseImage(desk.services, request)
+    expect(outcome.problems).toMatchObject([{ code: 'service', reason: 'registry-refused' }])
+    await expect(realTags(request)).rejects.toThrow('NAME_UNKNOWN')
+  })
+
+  test('whose login cannot be read is a problem of its own', async () => {
+    const folder = join(desk.dir, 'docker')
+    mkdirSync(folder, { recursive: true })
+    const file = join(folder, 'config.json')
+    writeFileSync(file, '{ not json')
+    const outcome = await releaseImage(desk.services, await desk.request())
+    rmSync(file)
+    expect(outcome.problems).toMatchObject([{ code: 'service', reason: 'registry-login-unreadable' }])
+  })
 })
