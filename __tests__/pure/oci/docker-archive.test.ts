@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs'
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -138,6 +139,17 @@ describe('importDockerArchive', () => {
     )
     expect(contents).toMatchObject({ files: 2, executables: 1 })
     expect((await readdir(layout.dir)).sort()).toEqual(['blobs', 'index.json', 'oci-layout'])
+  })
+
+  test('an archive that Docker 20.10 really saved', async () => {
+    const fixture = join(import.meta.dirname, '../../fixtures/docker-archives/docker-20.10-classic.tar')
+    const id = 'sha256:6a48023db118755325a41e7f5361951f9ae697081e008692481c47da9ac942ca'
+    const outDir = join(dir, 'out')
+    const found = await importDockerArchive(createReadStream(fixture), { outDir, gzipLevel: 1, imageId: id })
+    expect(found).toMatchObject({ configDigest: id, store: 'classic' })
+    const { image, contents } = await opened()
+    expect(image.config.user).toBe('1000')
+    expect(contents).toMatchObject({ files: 2, executables: 1, unexplained: [{ path: 'a' }] })
   })
 
   test('the same archive gives the same layout', async () => {
