@@ -1,6 +1,6 @@
 import { cp, lstat, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeError, GateError } from '../errors.js'
+import { describeError, GateError, systemErrorCode } from '../errors.js'
 import type { BuiltImage } from './built.js'
 
 const PARTS = ['oci-layout', 'index.json', 'blobs'] as const
@@ -22,8 +22,14 @@ export async function copyLayout(from: string, workDir: string): Promise<BuiltIm
       await cp(source, join(layoutDir, part), { recursive: true, errorOnExist: true, force: false })
     } catch (cause) {
       const message = `'${source}' cannot be copied: ${describeError(cause)}`
-      throw new GateError('tool', { reason: 'layout-not-copied', message, cause })
+      const reason = isDiskFull(cause) ? 'disk-full' : 'layout-not-copied'
+      throw new GateError('tool', { reason, message, cause })
     }
   }
   return { layoutDir, engine: null, imageId: null }
+}
+
+function isDiskFull(cause: unknown): boolean {
+  const code = systemErrorCode(cause)
+  return code === 'ENOSPC' || code === 'EDQUOT'
 }
