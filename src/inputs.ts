@@ -6,7 +6,10 @@ import { INPUTS, type InputSpec, type Request, type SubjectSource } from './requ
 export type InputReader = (name: string) => string
 
 const PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_.-]*$/
+const NAMES = {
+  'build-args': /^[A-Za-z_][A-Za-z0-9_.-]*$/,
+  labels: /^[A-Za-z0-9_][A-Za-z0-9_./-]*$/,
+} as const
 const MAX_VALUE = 65_536
 
 /** Collects every problem before failing, so that one run shows them all. */
@@ -151,7 +154,11 @@ function platform(text: string, label: (name: string) => string, problems: strin
   return text
 }
 
-function assignments(name: string, reading: Reading, label: (name: string) => string): [string, string][] {
+function assignments(
+  name: keyof typeof NAMES,
+  reading: Reading,
+  label: (name: string) => string,
+): [string, string][] {
   const found = new Map<string, string>()
   for (const line of reading
     .value(name)
@@ -159,7 +166,7 @@ function assignments(name: string, reading: Reading, label: (name: string) => st
     .map(text => text.trim())) {
     if (line === '') continue
     const [key, text] = split(line, '=')
-    if (!line.includes('=') || !VARIABLE.test(key)) {
+    if (!line.includes('=') || !NAMES[name].test(key)) {
       reading.problems.push(`${label(name)}: expected NAME=VALUE on each line, got '${key}'.`)
     } else if (found.has(key)) {
       reading.problems.push(`${label(name)}: '${key}' is given twice.`)

@@ -5,6 +5,7 @@ import { PROJECT_URI } from '../evidence/project.js'
 import { countFindings, countPackages, endingOf } from '../record/assemble.js'
 import { evidenceDocument } from '../record/evidence-document.js'
 import { RECORD_SCHEMA, type Problem, type RunRecord } from '../record/record.js'
+import { recordText } from '../report/render.js'
 import { renderSummary } from '../report/summary.js'
 import { programVersion } from '../version.js'
 import { factsOf } from '../tools/tool-set.js'
@@ -54,7 +55,7 @@ async function writeRecord(
     if (facts.evidence) await writeWhole(reportDir, 'evidence.json', evidenceDocument(facts.evidence).text)
     const record = assemble(run, log, facts)
     await writeWhole(reportDir, 'summary.md', renderSummary(record))
-    await writeWhole(reportDir, 'portcullis.json', `${JSON.stringify(record, null, 2)}\n`)
+    await writeWhole(reportDir, 'portcullis.json', recordText(record))
     return { value: null, detail: 'portcullis.json' }
   } catch (cause) {
     const message = `The record cannot be written to ${run.request.output}: ${describeError(cause)}. Give another --output, or free space.`

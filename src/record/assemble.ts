@@ -29,9 +29,10 @@ export function endingOf(facts: EndingFacts): Ending {
   if (facts.signal) {
     return { outcome: 'incomplete', exitCode: facts.signal === 'SIGINT' ? 130 : 143, reason: 'cancelled' }
   }
-  const config = problems.find(problem => problem.code === 'config')
-  if (config) return { outcome: 'incomplete', exitCode: 2, reason: config.reason }
   const first = problems[0]
+  if (first && problems.every(problem => problem.code === 'config')) {
+    return { outcome: 'incomplete', exitCode: 2, reason: first.reason }
+  }
   if (first) return incomplete(first.reason)
   if (verdict === null) return incomplete('no-verdict')
   const undecided = enforced(verdict.results, 'unknown')

@@ -122,10 +122,11 @@ describe('endingOf', () => {
     expect(ending({ verdict, problems: [problem(code)], release: aRelease() })).toEqual(expected)
   })
 
-  it('names configuration before other problems, and else the first', () => {
+  it('names the first problem, and blames the configuration only when nothing else went wrong', () => {
     const problems = [problem('tool', 'first'), problem('service', 'second')]
     expect(ending({ problems })).toEqual(incomplete('first'))
-    expect(ending({ problems: [...problems, problem('config')] })).toEqual(incomplete('config-reason', 2))
+    expect(ending({ problems: [...problems, problem('config')] })).toEqual(incomplete('first'))
+    expect(ending({ problems: [problem('config')] })).toEqual(incomplete('config-reason', 2))
   })
 })
 
