@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Evidence } from '../evidence/evidence.js'
 import type { ReleaseRecord, RunRecord } from '../record/record.js'
-import { withReleasedResults } from '../record/assemble.js'
+import { endingOf, withReleasedResults } from '../record/assemble.js'
 import { finishRun } from './finish.js'
 import { planOf } from './plan.js'
 import { ROAD } from './road.js'
@@ -90,7 +90,8 @@ async function releaseWhenAllowed(
     skipStage(log, services, 'release', 'not asked to publish')
     return
   }
-  if (verdict.blocks || verdict.outcome !== 'pass' || log.problems.length > 0) {
+  const soFar = endingOf({ verdict, problems: log.problems, release: NOT_WANTED })
+  if (verdict.blocks || soFar.outcome !== 'pass') {
     facts.release = { ...NOT_WANTED, state: 'refused' }
     skipStage(log, services, 'release', 'refused by the verdict')
     return
