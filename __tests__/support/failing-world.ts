@@ -35,7 +35,13 @@ export interface World {
 
 const SCANNER_ROWS: readonly (readonly ['trivy' | 'syft', ScannerLie, string, string, RegExp])[] = [
   ['trivy', 'silent', 'is silent, with exit 0', 'trivy-no-output', /trivy ended well but wrote no report/],
-  ['trivy', 'half-json', 'writes half a JSON', '', /trivy/i],
+  [
+    'trivy',
+    'half-json',
+    'writes half a JSON',
+    'trivy-output-truncated',
+    /Trivy.*(?:truncated|cut off|ends in the middle|not.*whole)/i,
+  ],
   ['trivy', 'exit-1', 'ends with 1 after its report', 'trivy-exit-code', /trivy failed with exit code 1/],
   ['trivy', 'another-image', 'reports another image', '', /another image/],
   ['trivy', 'no-packages', 'reports no packages', 'report-without-packages', /report .* is not complete/],

@@ -8,6 +8,13 @@ export interface Ending {
   readonly stderr: string
 }
 
+/** Throws with all that the process said when it ended with another code. */
+export function mustEndWith(code: number, ending: Ending): void {
+  if (ending.code === code) return
+  const how = ending.code === null ? (ending.signal ?? 'nothing') : String(ending.code)
+  throw new Error(`ended with ${how} instead of ${code}:\n${ending.stdout}\n${ending.stderr}`)
+}
+
 export interface NodeRun {
   readonly script: string
   readonly args?: readonly string[]
