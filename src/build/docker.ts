@@ -60,7 +60,7 @@ export async function buildWithDocker(
   try {
     const imageId = await reportedId(docker, tag, iidFile)
     await mkdir(layoutDir, { recursive: true })
-    const converted = await save(docker, tag, layoutDir)
+    const converted = await save(docker, tag, { outDir: layoutDir, imageId: imageId.inspected })
     if (converted.configDigest !== imageId.inspected && converted.manifestDigest !== imageId.inspected) {
       throw mismatch(imageId.inspected, converted)
     }
@@ -142,11 +142,11 @@ async function reportedId(
 async function save(
   docker: Docker,
   tag: string,
-  outDir: string,
+  into: { readonly outDir: string; readonly imageId: Digest },
 ): Promise<{ readonly configDigest: Digest; readonly manifestDigest: Digest }> {
   const { commands, program } = docker
   const running = commands.stream({ program, args: ['save', tag], grant: 'engine', timeoutMs: BUILD_MS })
-  const converting = importDockerArchive(running.stdout, { outDir, gzipLevel: 1 })
+  const converting = importDockerArchive(running.stdout, { ...into, gzipLevel: 1 })
   const [saved, converted] = await Promise.allSettled([running.done, converting])
   if (saved.status === 'rejected') throw saved.reason
   if (converted.status === 'rejected') throw converted.reason

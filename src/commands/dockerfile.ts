@@ -23,7 +23,12 @@ export async function readDockerfile(request: Request, context: RunContext): Pro
   }
   try {
     const name = relative(context.workspace, path)
-    return present(parseDockerfile(await readFile(path, 'utf8'), name))
+    const { target, buildArgs } = request
+    const options = {
+      buildArgs: Object.fromEntries(buildArgs.map(text => splitAtEquals(text))),
+      ...(target === undefined ? {} : { target }),
+    }
+    return present(parseDockerfile(await readFile(path, 'utf8'), name, options))
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown
     const message = `'${request.file}' cannot be read: ${describeError(thrown)}`
@@ -39,4 +44,9 @@ export function dockerfilePath(request: Request, context: RunContext): string {
 /** Absolute path of the build context. */
 export function contextFolder(request: Request, context: RunContext): string {
   return resolve(context.workspace, request.context)
+}
+
+function splitAtEquals(text: string): readonly [string, string] {
+  const at = text.indexOf('=')
+  return [text.slice(0, at), text.slice(at + 1)]
 }
