@@ -274,6 +274,17 @@ describe('a registry with a login', () => {
     expect(await realTags(request)).toEqual(['1.0.0', 'latest'])
   })
 
+  test('that asks for none is used with one all the same', async () => {
+    const folder = join(desk.dir, 'docker')
+    mkdirSync(folder, { recursive: true })
+    const file = join(folder, 'config.json')
+    writeFileSync(file, JSON.stringify({ auths: { [desk.registry.host]: { auth: login } } }))
+    const outcome = await releaseImage(desk.services, await desk.request())
+    rmSync(file)
+    expect(outcome.problems).toEqual([])
+    expect(outcome.record.state).toBe('released')
+  })
+
   test('refuses without one, before anything is pushed', async () => {
     requireLogin()
     const request = await desk.request()
