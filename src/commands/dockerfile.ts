@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { describeError, GateError } from '../errors.js'
 import { parseDockerfile } from '../evidence/dockerfile.js'
@@ -6,6 +5,7 @@ import type { DockerfileFacts } from '../evidence/evidence.js'
 import { notConfigured, present, type Known } from '../evidence/known.js'
 import type { RunContext } from '../github/context.js'
 import type { Request } from '../request.js'
+import { readSourceFile } from './source-file.js'
 
 const MAX_BYTES = 1024 * 1024
 
@@ -15,11 +15,14 @@ const MAX_BYTES = 1024 * 1024
  */
 export async function readDockerfile(request: Request, context: RunContext): Promise<Known<DockerfileFacts>> {
   const path = dockerfilePath(request, context)
-  const facts = await stat(path).catch(() => null)
-  if (facts === null && request.subject.kind !== 'build') return notConfigured()
-  if (facts?.isFile() !== true || facts.size > MAX_BYTES) {
-    const message = `'${request.file}' in the context '${request.context}' is no file up to 1 MiB. Give --file or --context.`
-    throw new GateError('config', { reason: 'dockerfile-missing', message })
+  const within = [context.workspace, contextFolder(request, context)]
+  const source = await readSourceFile(path, { maxBytes: MAX_BYTES, within })
+  if (source.state === 'absent' && request.subject.kind !== 'build') return notConfigured()
+  if (source.state !== 'read') {
+    const why = source.state === 'absent' ? 'is not there' : source.why
+    const message = `'${request.file}' in the context '${request.context}' ${why}. Give --file or --context.`
+    const reason = source.state === 'absent' ? 'dockerfile-missing' : 'dockerfile-unreadable'
+    throw new GateError('config', { reason, message })
   }
   try {
     const name = relative(context.workspace, path)
@@ -28,7 +31,7 @@ export async function readDockerfile(request: Request, context: RunContext): Pro
       buildArgs: Object.fromEntries(buildArgs.map(text => splitAtEquals(text))),
       ...(target === undefined ? {} : { target }),
     }
-    return present(parseDockerfile(await readFile(path, 'utf8'), name, options))
+    return present(parseDockerfile(source.text, name, options))
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown
     const message = `'${request.file}' cannot be read: ${describeError(thrown)}`

@@ -1,4 +1,3 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeError, GateError } from '../errors.js'
 import { PROJECT_URI } from '../evidence/project.js'
@@ -8,8 +7,9 @@ import { RECORD_SCHEMA, type Problem, type RunRecord } from '../record/record.js
 import { recordText } from '../report/render.js'
 import { renderSummary } from '../report/summary.js'
 import { programVersion } from '../version.js'
+import { openReportFolder, writeWhole } from '../tools/report-folder.js'
 import { factsOf } from '../tools/tool-set.js'
-import { reportFolder, type Facts, type GateRun } from './run.js'
+import { foreignFolders, reportFolder, type Facts, type GateRun } from './run.js'
 import { problemOf, runStage, StageFailed, type RunLog } from './run-log.js'
 
 /**
@@ -51,23 +51,18 @@ async function writeRecord(
   reportDir: string,
 ): Promise<{ readonly value: null; readonly detail: string }> {
   try {
-    await mkdir(reportDir, { recursive: true })
-    if (facts.evidence) await writeWhole(reportDir, 'evidence.json', evidenceDocument(facts.evidence).text)
+    await openReportFolder(reportDir, foreignFolders(run, facts))
+    const write = (name: string, text: string): Promise<void> => writeWhole(join(reportDir, name), text)
+    if (facts.evidence) await write('evidence.json', evidenceDocument(facts.evidence).text)
     const record = assemble(run, log, facts)
-    await writeWhole(reportDir, 'summary.md', renderSummary(record))
-    await writeWhole(reportDir, 'portcullis.json', recordText(record))
+    await write('summary.md', renderSummary(record))
+    await write('portcullis.json', recordText(record))
     return { value: null, detail: 'portcullis.json' }
   } catch (cause) {
+    if (cause instanceof GateError) throw cause
     const message = `The record cannot be written to ${run.request.output}: ${describeError(cause)}. Give another --output, or free space.`
     throw new GateError('tool', { reason: 'record-not-written', message, cause })
   }
-}
-
-/** Writes a file whole or not at all. */
-async function writeWhole(dir: string, name: string, text: string): Promise<void> {
-  const part = join(dir, `.${name}.part`)
-  await writeFile(part, text)
-  await rename(part, join(dir, name))
 }
 
 /** The record of everything known. Pure but for the clock of the services. */

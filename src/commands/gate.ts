@@ -1,12 +1,14 @@
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
+import { describeError, GateError } from '../errors.js'
 import type { Evidence } from '../evidence/evidence.js'
 import type { ReleaseRecord, RunRecord } from '../record/record.js'
 import { endingOf, withReleasedResults } from '../record/assemble.js'
+import { clearReportFolder, openReportFolder } from '../tools/report-folder.js'
 import { finishRun } from './finish.js'
 import { planOf } from './plan.js'
 import { ROAD } from './road.js'
-import type { Facts, GateRun, ReleaseInput } from './run.js'
+import { foreignFolders, reportFolder, type Facts, type GateRun, type ReleaseInput } from './run.js'
 import { problemOf, runStage, skipStage, StageFailed, type RunLog } from './run-log.js'
 
 const NOT_WANTED: ReleaseRecord = { state: 'not-wanted', bundles: [], tags: [] }
@@ -36,9 +38,13 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
 
   const context = await runStage(log, services, {
     stage: 'context',
-    work: () => road.context(given, run.kind),
+    work: async () => {
+      const found = await road.context(given, run.kind)
+      facts.context = found.value
+      await emptyReportFolder(run, facts)
+      return found
+    },
   })
-  facts.context = context
   const policy = await runStage(log, services, { stage: 'policy', work: () => road.policy(given, context) })
   const plan = planOf({ request, context, policy })
   facts.plan = plan
@@ -77,6 +83,19 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
   await releaseWhenAllowed(run, log, facts, { plan, policy, built, tools, evidence, verdict })
 }
 
+/** Before anything is done: no report is written through a link, and no record of an earlier run outlives this one. */
+async function emptyReportFolder(run: GateRun, facts: Facts): Promise<void> {
+  const dir = reportFolder(run, facts)
+  try {
+    await openReportFolder(dir, foreignFolders(run, facts))
+    await clearReportFolder(dir)
+  } catch (cause) {
+    if (cause instanceof GateError) throw cause
+    const message = `output: '${run.request.output}' cannot be used for reports: ${describeError(cause)}`
+    throw new GateError('tool', { reason: 'record-not-written', message, cause })
+  }
+}
+
 /** Stage 8: only a complete pass without any problem goes on, with processes of its own. */
 async function releaseWhenAllowed(
   run: GateRun,
@@ -98,8 +117,15 @@ async function releaseWhenAllowed(
   }
   facts.release = { ...NOT_WANTED, state: 'failed' }
   const given = { services, request, facts, commands: services.newCommands() }
-  const released = await runStage(log, services, { stage: 'release', work: () => road.release(given, input) })
-  facts.release = released.record
-  facts.files = [...facts.files, ...released.files]
-  facts.verdict = withReleasedResults(verdict, released.results)
+  await runStage(log, services, {
+    stage: 'release',
+    work: async () => {
+      const result = await road.release(given, input)
+      // Kept even when the run is stopped now: what was pushed and tagged stays pushed and tagged.
+      facts.release = result.value.record
+      facts.files = [...facts.files, ...result.value.files]
+      facts.verdict = withReleasedResults(verdict, result.value.results)
+      return result
+    },
+  })
 }

@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GateError } from '../errors.js'
 import type { RunContext } from '../github/context.js'
@@ -6,6 +5,7 @@ import { readPolicyDocument } from '../policy/document.js'
 import { resolvePolicy, type ResolvedPolicy } from '../policy/resolve.js'
 import type { Commands } from '../tools/command.js'
 import { blobOfCommit, pathsOfCommit } from '../tools/git.js'
+import { readSourceFile } from './source-file.js'
 
 const DEFAULTS = ['.github/portcullis.yml', '.github/portcullis.yaml'] as const
 const MAX_BYTES = 1024 * 1024
@@ -68,16 +68,14 @@ async function fromCommit(
 async function fromWorkingTree(workspace: string, names: readonly string[]): Promise<readonly FoundPolicy[]> {
   const found: FoundPolicy[] = []
   for (const file of names) {
-    const path = join(workspace, file)
-    const facts = await stat(file.startsWith('/') ? file : path).catch(() => null)
-    if (facts === null) continue
-    if (!facts.isFile() || facts.size > MAX_BYTES) {
-      throw new GateError('config', {
-        reason: 'policy-unreadable',
-        message: `policy: '${file}' is no file up to 1 MiB.`,
-      })
+    const path = file.startsWith('/') ? file : join(workspace, file)
+    const source = await readSourceFile(path, { maxBytes: MAX_BYTES, within: [workspace] })
+    if (source.state === 'absent') continue
+    if (source.state === 'refused') {
+      const message = `policy: '${file}' ${source.why}.`
+      throw new GateError('config', { reason: 'policy-unreadable', message })
     }
-    found.push({ file, text: await readFile(file.startsWith('/') ? file : path, 'utf8') })
+    found.push({ file, text: source.text })
   }
   return found
 }

@@ -45,6 +45,15 @@ export function reportFolder(run: Pick<GateRun, 'request'>, facts: Pick<Facts, '
   return resolve(facts.context?.workspace ?? '.', run.request.output)
 }
 
+/** Absolute folders whose content is foreign: the workspace and the build context. */
+export function foreignFolders(
+  run: Pick<GateRun, 'request'>,
+  facts: Pick<Facts, 'context'>,
+): readonly string[] {
+  const workspace = resolve(facts.context?.workspace ?? '.')
+  return [workspace, resolve(workspace, run.request.context)]
+}
+
 /** What every stage is given. */
 export interface Given {
   readonly services: Services

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeError, GateError, systemErrorCode } from '../errors.js'
 import type { ReportFile } from '../record/record.js'
+import { writeWhole } from '../tools/report-folder.js'
 
 /** `linux/arm64/v8` as a part of a file name: `linux-arm64-v8`. */
 export function platformSlug(platform: string): string {
@@ -17,7 +18,7 @@ export async function writeReportFile(
   const bytes = Buffer.from(file.text, 'utf8')
   try {
     await mkdir(reportDir, { recursive: true })
-    await writeFile(join(reportDir, file.path), bytes)
+    await writeWhole(join(reportDir, file.path), bytes)
   } catch (cause) {
     const full = systemErrorCode(cause) === 'ENOSPC'
     throw new GateError('tool', {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GateError } from '../errors.js'
 import { present } from '../evidence/known.js'
@@ -11,6 +11,7 @@ import { openRegistry, type Registry } from '../registry/registry.js'
 import type { Credentials } from '../registry/credentials.js'
 import { verifyServed } from '../registry/served.js'
 import { readCredentials, type Crane } from '../tools/crane.js'
+import { writeWhole } from '../tools/report-folder.js'
 import { attachAll } from './attach.js'
 import { openKey, type OpenKey } from './key.js'
 import { closeLedger, noteFailure, startLedger, type Ledger } from './ledger.js'
@@ -184,8 +185,8 @@ async function writePublicKey(work: Work, key: OpenKey): Promise<string> {
   const { reportDir } = work.request
   await mkdir(reportDir, { recursive: true })
   const path = join(reportDir, 'cosign.pub')
-  await writeFile(path, key.publicKey)
-  const bytes = await readFile(path)
+  const bytes = Buffer.from(key.publicKey, 'utf8')
+  await writeWhole(path, bytes)
   const sha256 = createHash('sha256').update(bytes).digest('hex')
   work.ledger.files.push({ path: 'cosign.pub', kind: 'public-key', sha256, size: bytes.byteLength })
   return path
