@@ -90,7 +90,7 @@ export function aViolation(overrides: Partial<Violation> = {}): Violation {
     thing: 'no USER is set, so it runs as root',
     platforms: ['linux/amd64'],
     severity: 'high',
-    message: 'The image runs as root or as nobody known: no USER is set, so it runs as root',
+    message: 'The image does not run as a known user other than root: no USER is set, so it runs as root',
     fix: 'add USER 65532:65532 at the end of the last stage',
     location: { file: 'Dockerfile', line: 18 },
     origin: 'unknown',

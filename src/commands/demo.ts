@@ -6,6 +6,7 @@ import { GateError } from '../errors.js'
 import { repositoriesOf } from '../registry/catalog.js'
 import { bundleVerifyCommand } from '../release/verify-command.js'
 import type { RunRecord } from '../record/record.js'
+import type { ReleaseOutcome } from '../release/request.js'
 import { readInputs } from '../inputs.js'
 import type { Environment, Services } from '../services.js'
 import { generateKeyPair } from '../tools/cosign.js'
@@ -71,14 +72,16 @@ async function rehearse(services: Services, output: string, source: string): Pro
   const refused = await gateVariant(run, 'vulnerable')
   const after = await repositoriesOf(registry.host)
   say(`The registry now holds ${after.length === 0 ? 'nothing' : after.join(', ')}.`)
+  services.signal.throwIfAborted()
   const released = await gateVariant(run, 'fixed')
+  services.signal.throwIfAborted()
   const good = refused.exitCode === 1 && after.length === 0 && released.release.state === 'released'
   closing(run, released, good)
   return good ? 0 : 3
 }
 
 async function gateVariant(run: Demo, variant: 'vulnerable' | 'fixed'): Promise<RunRecord> {
-  const example = join(run.services.programRoot, 'examples', 'app')
+  const example = relative(process.cwd(), join(run.services.programRoot, 'examples', 'app'))
   say(`\n${variant === 'vulnerable' ? '1. The vulnerable variant' : '2. The fixed variant'}`)
   const values: Readonly<Record<string, string>> = {
     image: `${run.host}/demo/app`,
@@ -96,16 +99,39 @@ async function gateVariant(run: Demo, variant: 'vulnerable' | 'fixed'): Promise<
     services: run.services,
     request: readInputs(name => values[name] ?? '', { sigil: '--' }),
     kind: 'terminal',
-    surfaces: terminalSurface(process.stdout, pc.isColorSupported),
+    surfaces: reportHere,
     road: {
       ...ROAD,
       tools: () => Promise.resolve({ value: run.tools, detail: 'verified at the start of the demo' }),
+      release: async (given, input) => {
+        const released = await ROAD.release(given, input)
+        return { ...released, value: lasting(run, released.value) }
+      },
     },
   })
 }
 
+/** The report on this terminal without its verify command: the demo ends with it. */
+async function reportHere(record: RunRecord, reportDir: string): Promise<void> {
+  const { verifyCommand, ...release } = record.release
+  const shown = verifyCommand === undefined ? record : { ...record, release }
+  await terminalSurface(process.stdout, pc.isColorSupported)(shown, reportDir)
+}
+
+/** The registry is gone when the demo ends: what lasts is the signature's bundle, so the command is about that. */
+function lasting(run: Demo, outcome: ReleaseOutcome): ReleaseOutcome {
+  const verifyCommand = bundleVerifyCommand(outcome.record, {
+    cosign: here(join(run.output, 'bin', 'cosign')),
+    dir: here(join(run.output, 'fixed')),
+  })
+  return verifyCommand === undefined ? outcome : { ...outcome, record: { ...outcome.record, verifyCommand } }
+}
+
+function here(path: string): string {
+  return relative(process.cwd(), path) || '.'
+}
+
 function closing(run: Demo, released: RunRecord, good: boolean): void {
-  const here = (path: string): string => relative(process.cwd(), path) || '.'
   if (!good) {
     say('\nThe demo did not go as it must: the records say why.')
     say(
@@ -114,8 +140,7 @@ function closing(run: Demo, released: RunRecord, good: boolean): void {
     return
   }
   const fixed = join(run.output, 'fixed')
-  const cosign = here(join(run.output, 'bin', 'cosign'))
-  const command = bundleVerifyCommand(released.release, { cosign, dir: here(fixed) })
+  const command = released.release.verifyCommand
   if (command === undefined) {
     throw new GateError('tool', {
       reason: 'demo-without-signature',
@@ -123,14 +148,17 @@ function closing(run: Demo, released: RunRecord, good: boolean): void {
     })
   }
   say(`
-Refused, then released. The registry of the demo is gone now; the signature can be verified from its bundle:
+Refused, then released. The demo's registry is gone; the signature is in its bundle. Verify it yourself:
 
   ${command}
 
-Reports:
+Reports, as a job would show them, and the record they are made from:
+
   ${here(join(run.output, 'vulnerable', 'summary.md'))}
   ${here(join(fixed, 'summary.md'))}
-  ${here(join(fixed, 'portcullis.json'))}`)
+  ${here(join(fixed, 'portcullis.json'))}
+
+Your own image next: README.md, "On a terminal".`)
 }
 
 function say(text: string): void {

@@ -31,7 +31,9 @@ export function planOf(given: {
   if (publish && request.sign === undefined) {
     const keyless =
       context.trigger.kind === 'event' ? " ('keyless', the default here, is not available yet)" : ''
-    problems.push(`sign: publishing needs a choice: 'key' or 'none'${keyless}.`)
+    problems.push(
+      `sign: publishing needs a choice: 'key' (with key: a file or env://NAME) or 'none' (pushed by digest, not tagged)${keyless}.`,
+    )
   }
   if (publish && request.sign === 'key' && request.tags.length === 0) {
     problems.push('tags: missing. Name at least one tag to set after the image was verified.')

@@ -13,7 +13,7 @@ async function text(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
-    const message = `The record '${path}' cannot be read: ${describeError(cause)}`
+    const message = `The record '${path}' cannot be read: ${describeError(cause)}. Give the path of a portcullis.json.`
     throw new GateError('config', { reason: 'record-unreadable', message, cause })
   }
 }

@@ -7,6 +7,7 @@ import { inspectImage } from '../inspect/inspect.js'
 import { hashBlobs } from '../oci/blobs.js'
 import { openLayout } from '../oci/reader.js'
 import { enforcedOutcome, judge } from '../policy/evaluate.js'
+import { counted } from '../report/headline.js'
 import { size } from '../report/sections.js'
 import { SCAN_MS } from '../tools/scanner.js'
 import { installTools } from '../tools/install.js'
@@ -135,7 +136,8 @@ function inspectWords(evidence: Evidence): string {
   const packages = evidence.platforms.map(child =>
     child.vulnerabilities.state === 'present' ? child.vulnerabilities.value.packages.length : 0,
   )
-  return `${packages.reduce((sum, count) => sum + count, 0)} packages on ${evidence.platforms.length} platform(s)`
+  const total = packages.reduce((sum, count) => sum + count, 0)
+  return `${counted(total, 'package', 'packages')} on ${counted(packages.length, 'platform', 'platforms')}`
 }
 
 /** Waits for both before the first failure is thrown, so that nothing goes on in the background. */

@@ -3,6 +3,8 @@ import { describeError, GateError } from '../errors.js'
 import { INPUTS } from '../request.js'
 import type { Environment } from '../services.js'
 import { programVersion } from '../version.js'
+import { SessionStopped } from './stopped.js'
+import { inertLines } from './worst.js'
 
 /** Verbs of the interface that this version does not have. */
 const LATER_VERBS = [
@@ -19,6 +21,15 @@ const LATER_VERBS = [
   'replay',
 ]
 
+const AFTER_HELP = `
+Examples:
+  portcullis demo
+  portcullis gate . --image registry.example.com/acme/api --publish never
+  portcullis report portcullis-report/portcullis.json --format summary
+
+Exit codes: 0 pass, 1 fail, 2 something to correct in flags or policy,
+3 incomplete (neither clean nor vulnerable), 130 and 143 stopped.`
+
 /** Runs one verb of the terminal; resolves with the exit code. Refuses unknown verbs and flags with 2. */
 export async function runTerminal(argv: readonly string[], environment: Environment): Promise<number> {
   const ending = { code: 3 }
@@ -28,8 +39,9 @@ export async function runTerminal(argv: readonly string[], environment: Environm
     return ending.code
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
+    if (thrown instanceof SessionStopped) return thrown.exitCode
     if (!(thrown instanceof GateError)) throw thrown
-    process.stderr.write(`portcullis: ${describeError(thrown)}\n`)
+    process.stderr.write(inertLines(`portcullis: ${describeError(thrown)}`))
     return thrown.code === 'config' ? 2 : 3
   }
 }
@@ -40,6 +52,7 @@ function createProgram(environment: Environment, ending: { code: number }): Comm
     .version(programVersion())
     .exitOverride()
     .showHelpAfterError('(portcullis --help shows the verbs, portcullis gate --help the flags)')
+    .addHelpText('after', AFTER_HELP)
   addGate(program, environment, ending)
   addReport(program, ending)
   addTools(program, environment, ending)
@@ -60,8 +73,8 @@ function createProgram(environment: Environment, ending: { code: number }): Comm
 function addGate(program: Command, environment: Environment, ending: { code: number }): void {
   const command = program
     .command('gate')
-    .description('Build, scan, judge, and publish when asked to.')
-    .argument('[context]', 'build context, a folder')
+    .description('Build or take an image, inspect and judge it; publish it when asked to.')
+    .argument('[context]', 'build context, a folder; default: the working folder')
     .exitOverride()
   for (const input of INPUTS) {
     const text = input.available ? input.description : `${input.description} Not available yet.`
@@ -86,7 +99,7 @@ function flagText(command: Command, flag: string): string {
 function addReport(program: Command, ending: { code: number }): void {
   program
     .command('report')
-    .description('Render a record again.')
+    .description('Show a finished run again, from its record.')
     .argument('<record>', 'path of portcullis.json')
     .option('--format <format>', 'json, summary, annotations or terminal', 'terminal')
     .exitOverride()
@@ -99,7 +112,7 @@ function addReport(program: Command, ending: { code: number }): void {
 function addTools(program: Command, environment: Environment, ending: { code: number }): void {
   program
     .command('tools')
-    .description('List, install or verify the pinned programs.')
+    .description('List, install or verify the pinned programs the gate runs.')
     .argument('<verb>', 'list, install or verify')
     .option('--tools <source>', 'auto, release, mirror:URL, dir:PATH, path or source', 'auto')
     .exitOverride()

@@ -13,7 +13,7 @@ export function undecidedOf(record: RunRecord): readonly { readonly rule: string
 export function headline(record: RunRecord): string {
   const image = record.request.image
   if (record.reason === 'cancelled') return `${image}: stopped before it was decided`
-  if (record.exitCode === 2) return `${image}: the configuration needs a change`
+  if (record.exitCode === 2) return `${image}: not judged, the configuration needs a change`
   if (record.outcome === 'incomplete') return `${image}: could not decide; neither clean nor vulnerable`
   if (record.outcome === 'fail') {
     const things = counted(countChanges(record, 'enforce'), 'thing to change', 'things to change')

@@ -21,7 +21,11 @@ function whatOf(change: Change): string {
   const shown = change.advisories.slice(0, ADVISORIES).map(idOf)
   const more = change.advisories.length - shown.length
   const list = `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-  return `${change.package} has ${change.advisories.length} vulnerabilities (worst: ${change.severity}): ${list}`
+  return `${change.package} has ${change.advisories.length} vulnerabilities (${severityWords(change)}): ${list}`
+}
+
+function severityWords(change: Change): string {
+  return change.severity === 'unknown' ? 'no severity assigned yet' : `worst: ${change.severity}`
 }
 
 function idOf(advisory: Advisory): string {

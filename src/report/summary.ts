@@ -32,6 +32,7 @@ export function renderSummary(record: RunRecord): string {
     ...harmless(record),
     closing(record),
     ...released(record),
+    ...notes(record),
     ...warnings(record),
     ...exceptions(record),
     ...chain(record),
@@ -77,7 +78,7 @@ function changes(record: RunRecord): readonly string[] {
 
 function cells(record: RunRecord, change: Change): readonly string[] {
   return [
-    `${capital(change.severity)}: ${whatOf(change)}`,
+    `${severityWords(change)}: ${whatOf(change)}`,
     whereOf(record, change).join(', '),
     change.fix === undefined ? missingFix(change) : code(change.fix, 300),
   ]
@@ -121,17 +122,21 @@ function whereOf(record: RunRecord, change: Change): readonly string[] {
   ]
 }
 
-function capital(word: string): string {
-  return `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`
+function severityWords(change: Change): string {
+  const { severity } = change
+  return severity === 'unknown'
+    ? 'No severity yet'
+    : `${severity.slice(0, 1).toUpperCase()}${severity.slice(1)}`
 }
 
 function harmless(record: RunRecord): readonly string[] {
   const words = harmlessWords(record)
-  const notes = record.warnings.slice(0, 20).map(text => `Note: ${inline(text, 600)}`)
-  return [
-    ...(words.length > 0 ? [`**Does not block:** ${words.map(word => inline(word)).join(', ')}.`] : []),
-    ...(notes.length > 0 ? [listWithin(notes, { ...SHARE, total: record.warnings.length })] : []),
-  ]
+  return words.length > 0 ? [`**Does not block:** ${words.map(word => inline(word)).join(', ')}.`] : []
+}
+
+function notes(record: RunRecord): readonly string[] {
+  const items = record.warnings.slice(0, 20).map(text => `Note: ${inline(text, 600)}`)
+  return items.length > 0 ? [listWithin(items, { ...SHARE, total: record.warnings.length })] : []
 }
 
 function closing(record: RunRecord): string {

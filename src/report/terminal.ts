@@ -44,8 +44,7 @@ export function renderTerminal(record: RunRecord, paint: Paint = PLAIN): string 
     '',
     ...inventoryWords(record).map(words => `  ${words}`),
     `  ${visible(publication(record), MAX_LINE)}`,
-    '',
-    ...custody(record).map(([what, value]) => paint.dim(`  ${what.padEnd(16)} ${visible(value, MAX_LINE)}`)),
+    ...chain(record, paint),
     ...commands(record),
     '',
   ]
@@ -53,10 +52,15 @@ export function renderTerminal(record: RunRecord, paint: Paint = PLAIN): string 
 }
 
 function verdictLine(record: RunRecord, paint: Paint): string {
-  const word = record.outcome === 'fail' && record.exitCode === 0 ? 'AUDIT' : record.outcome.toUpperCase()
-  const text = paint.bold(`${word}  ${visible(headline(record), MAX_LINE)}`)
+  const text = paint.bold(`${verdictWord(record)}  ${visible(headline(record), MAX_LINE)}`)
   if (record.outcome === 'pass') return paint.green(text)
   return record.outcome === 'fail' ? paint.red(text) : paint.yellow(text)
+}
+
+function verdictWord(record: RunRecord): string {
+  if (record.exitCode === 2) return 'CONFIG'
+  if (record.outcome === 'fail' && record.exitCode === 0) return 'AUDIT'
+  return record.outcome.toUpperCase()
 }
 
 function problems(record: RunRecord, paint: Paint): readonly string[] {
@@ -144,6 +148,11 @@ function harmless(record: RunRecord): readonly string[] {
 
 function more(count: number, shown: number): readonly string[] {
   return count > shown ? [`  and ${count - shown} more in portcullis.json`] : []
+}
+
+function chain(record: RunRecord, paint: Paint): readonly string[] {
+  const lines = custody(record).map(([what, value]) => `  ${what.padEnd(16)} ${visible(value, MAX_LINE)}`)
+  return lines.length === 0 ? [] : ['', ...lines.map(line => paint.dim(line))]
 }
 
 /** Commands to paste; one that holds control characters is shown, not to be pasted, with `�` in their place. */

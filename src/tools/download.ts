@@ -70,14 +70,14 @@ export async function downloadFile(download: Download): Promise<string> {
       outcome.hiccup.offline === true ? Math.min(limits.connectAttempts, limits.attempts) : limits.attempts
     if (whole.aborted || attempt >= most) break
     const pause = pauseBefore(outcome.hiccup, attempt, limits)
-    download.log(`${download.url}: ${last}; trying again in ${pause} ms`)
+    download.log(`${download.fileName}: ${last}; trying again in ${pause} ms (${attempt + 1} of ${most})`)
     await wait(pause, undefined, { signal: whole }).catch(() => undefined)
   }
   if (signal.aborted)
     throw new GateError('tool', { reason: 'cancelled', message: 'The download was cancelled.' })
   throw new GateError('service', {
     reason: 'host-unreachable',
-    message: `${download.url} could not be fetched: ${last}. Try again later, or use tools: mirror:URL or dir:PATH.`,
+    message: `${download.url} could not be fetched: ${last}. Try again later, or use tools: mirror:URL, dir:PATH, or source (builds them, needs Go).`,
   })
 }
 

@@ -56,7 +56,7 @@ function userViolation(platform: string, fault: string, context: RuleContext): V
     thing: fault,
     platforms: [platform],
     severity: 'high',
-    message: `The image runs as root or as nobody known: ${fault}`,
+    message: `The image does not run as a known user other than root: ${fault}`,
     fix: change,
     ...place,
     origin: user === undefined ? 'unknown' : 'own',
