@@ -45,8 +45,13 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
       return found
     },
   })
-  const policy = await runStage(log, services, { stage: 'policy', work: () => road.policy(given, context) })
-  const plan = planOf({ request, context, policy })
+  const { policy, plan } = await runStage(log, services, {
+    stage: 'policy',
+    work: async () => {
+      const { value, ...result } = await road.policy(given, context)
+      return { ...result, value: { policy: value, plan: planOf({ request, context, policy: value }) } }
+    },
+  })
   facts.plan = plan
   const tools = await runStage(log, services, { stage: 'tools', work: () => road.tools(given, plan) })
   facts.tools = tools
