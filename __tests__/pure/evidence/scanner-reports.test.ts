@@ -4,7 +4,6 @@ import { comparablePurl, parsePurl } from '../../../src/evidence/purl.js'
 import { parseSpdx } from '../../../src/evidence/spdx.js'
 import { parseSyftReport } from '../../../src/evidence/syft-report.js'
 import { parseSecretReport, parseTrivyReport, severityOf } from '../../../src/evidence/trivy-report.js'
-import { vulnerabilityPredicate } from '../../../src/evidence/vulnerability-predicate.js'
 import { reasonOf } from '../../support/reasons.js'
 import {
   BASE,
@@ -269,34 +268,5 @@ describe('two inventories of one image', () => {
     expect(whySbomIncomplete(inventory, { scan, contents: { owners } })).toBeUndefined()
     expect(whySbomIncomplete(empty, { scan })).toBe('they list no deb, pypi package, but Trivy found some')
     expect(whySbomIncomplete(empty, { contents: { owners } })).toMatch(/^no package is listed/)
-  })
-})
-
-describe('the vulnerability predicate', () => {
-  const scan = {
-    report: text(TRIVY),
-    scanner: { version: '0.74.0' },
-    database: { sha256: 'c'.repeat(64), size: 1, updatedAt: '2026-11-21T00:00:00Z', origin: 'folder' },
-    startedAt: '2026-11-22T07:00:00Z',
-    finishedAt: '2026-11-22T07:00:09Z',
-  }
-
-  test('has the form of Cosign and the whole report', () => {
-    expect(vulnerabilityPredicate(scan)).toEqual({
-      invocation: null,
-      scanner: {
-        uri: 'pkg:github/aquasecurity/trivy@0.74.0',
-        version: '0.74.0',
-        db: { uri: 'folder', version: `sha256:${'c'.repeat(64)}`, lastUpdate: '2026-11-21T00:00:00Z' },
-        result: JSON.parse(text(TRIVY)) as unknown,
-      },
-      metadata: { scanStartedOn: '2026-11-22T07:00:00Z', scanFinishedOn: '2026-11-22T07:00:09Z' },
-    })
-  })
-
-  test('is not made from half a report', () => {
-    expect(reasonOf(() => vulnerabilityPredicate({ ...scan, report: '{"Schema' }))).toBe(
-      'trivy-output-truncated',
-    )
   })
 })
