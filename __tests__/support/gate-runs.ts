@@ -93,8 +93,8 @@ export interface GateOptions {
   readonly database?: string
   /** Host instead of the bench's registry. */
   readonly host?: string
-  /** Default: push, sign with the key, tag 1.0.0. `null`: do not publish. */
-  readonly publish?: null
+  /** Flags about publishing. Default: push, sign with the key, tag 1.0.0. */
+  readonly publish?: readonly string[]
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly started?: (pid: number) => void
@@ -125,9 +125,16 @@ export async function runGate(bench: Bench, project: Project, options: GateOptio
       ...['--tools', `dir:${options.tools ?? bench.tools}`],
       ...['--database', options.database ?? bench.database],
       ...['--output', reportDir],
-      ...(options.publish === null
-        ? ['--publish', 'never']
-        : ['--publish', 'always', '--tags', '1.0.0', '--sign', 'key', '--key', bench.key.key]),
+      ...(options.publish ?? [
+        '--publish',
+        'always',
+        '--tags',
+        '1.0.0',
+        '--sign',
+        'key',
+        '--key',
+        bench.key.key,
+      ]),
       ...(options.args ?? []),
     ],
     {
