@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { digestHex } from '../evidence/digest.js'
 import { pinnedReference } from '../evidence/reference.js'
 import { PREDICATE } from '../evidence/statement.js'
@@ -12,9 +12,15 @@ export function verifyCommand(request: ReleaseRequest, publicKeyFile: string): s
   const reference = pinnedReference(request.image, request.layout.subject.digest)
   const words = [
     request.cosignCommand ?? 'cosign',
-    ...['verify', '--key', publicKeyFile, '--insecure-ignore-tlog', reference],
+    ...['verify', '--key', fromHere(publicKeyFile), '--insecure-ignore-tlog', reference],
   ]
   return words.map(quote).join(' ')
+}
+
+/** A path below the working folder as seen from there, so that the command is right in every checkout. */
+function fromHere(path: string): string {
+  const seen = relative(process.cwd(), path)
+  return seen === '' || seen.startsWith('..') ? path : seen
 }
 
 /** One word for a POSIX shell. */
@@ -34,10 +40,10 @@ export function bundleVerifyCommand(
   if (bundle === undefined || record.digest === undefined) return undefined
   const words = [
     ...[paths.cosign, 'verify-blob-attestation', '--insecure-ignore-tlog'],
-    ...['--key', join(paths.dir, 'cosign.pub'), '--type', PREDICATE.signature],
+    ...['--key', fromHere(join(paths.dir, 'cosign.pub')), '--type', PREDICATE.signature],
     ...[
       '--bundle',
-      join(paths.dir, bundle.file),
+      fromHere(join(paths.dir, bundle.file)),
       '--digestAlg',
       'sha256',
       '--digest',
