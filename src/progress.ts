@@ -1,6 +1,7 @@
 import type { Stage } from './evidence/known.js'
+import { visible } from './report/markdown.js'
 
-/** What a person sees while a run goes on. Never carries a secret or a foreign string. */
+/** What a person sees while a run goes on. Never carries a secret; texts are made inert here. */
 export interface Progress {
   stageStarted(stage: Stage): void
   stageEnded(stage: Stage, state: 'done' | 'failed' | 'skipped', detail: string, milliseconds: number): void
@@ -27,7 +28,7 @@ function plainProgress(target: ProgressTarget): Progress {
     stageStarted: () => undefined,
     stageEnded: (stage, state, detail, milliseconds) =>
       target.write(`${line(stage, state, detail, milliseconds)}\n`),
-    note: text => target.write(`  ${text}\n`),
+    note: text => target.write(`  ${visible(text)}\n`),
   }
 }
 
@@ -56,12 +57,12 @@ function liveProgress(target: ProgressTarget): Progress {
     note: text => {
       const paused = running
       if (paused !== null) target.write('\r\u001b[2K')
-      target.write(`  ${text}\n`)
+      target.write(`  ${visible(text)}\n`)
     },
   }
 }
 
 function line(stage: Stage, state: keyof typeof MARKS, detail: string, milliseconds: number): string {
   const time = `${(milliseconds / 1000).toFixed(1)} s`.padStart(8)
-  return `${MARKS[state]} ${stage.padEnd(8)}${time}  ${detail}`.trimEnd()
+  return `${MARKS[state]} ${stage.padEnd(8)}${time}  ${visible(detail)}`.trimEnd()
 }

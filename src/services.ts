@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Progress } from './progress.js'
 import type { Commands } from './tools/command.js'
@@ -29,9 +29,14 @@ export async function createServices(given: {
   readonly progress: Progress
   readonly signal: AbortSignal
 }): Promise<Services & { readonly dispose: () => Promise<void> }> {
-  const workDir = await mkdtemp(join(tmpdir(), 'portcullis-'))
+  const workDir = await mkdtemp(join(resolve(tmpdir()), 'portcullis-'))
   await chmod(workDir, 0o700)
   const runners: Commands[] = []
+  let disposed: Promise<void> | undefined
+  async function dispose(): Promise<void> {
+    await Promise.all(runners.map(commands => commands.stopAll()))
+    await rm(workDir, { recursive: true, force: true, maxRetries: 3 })
+  }
   return {
     ...given,
     workDir,
@@ -42,10 +47,7 @@ export async function createServices(given: {
       runners.push(commands)
       return commands
     },
-    dispose: async () => {
-      await Promise.all(runners.map(commands => commands.stopAll()))
-      await rm(workDir, { recursive: true, force: true, maxRetries: 3 })
-    },
+    dispose: () => (disposed ??= dispose()),
   }
 }
 

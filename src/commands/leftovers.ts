@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { describeError, GateError } from '../errors.js'
 import { readState } from '../github/runner.js'
 
@@ -10,7 +10,7 @@ export const WORK_DIR_STATE = 'work-dir'
 /** The post step: removes what a killed main step left behind. Never touches anything but our own folder. */
 export async function removeLeftovers(): Promise<void> {
   const workDir = readState(WORK_DIR_STATE)
-  if (dirname(workDir) !== tmpdir() || !/^portcullis-[A-Za-z0-9]{6}$/.test(basename(workDir))) return
+  if (dirname(workDir) !== resolve(tmpdir()) || !/^portcullis-[A-Za-z0-9]{6}$/.test(basename(workDir))) return
   try {
     await rm(workDir, { recursive: true, force: true })
   } catch (thrown) {

@@ -3,6 +3,9 @@ import type { Stage } from '../evidence/known.js'
 import type { Progress } from '../progress.js'
 import type { Problem, StageRecord } from '../record/record.js'
 
+/** How long a stage may take to end once the run was stopped, milliseconds. */
+const STOPPED_MS = 5000
+
 /** What happened so far; grows as the run goes on and is never rewritten. */
 export interface RunLog {
   readonly stages: StageRecord[]
@@ -49,7 +52,7 @@ export async function runStage<T>(
   }
   try {
     services.signal.throwIfAborted()
-    const { value, detail, problems = [] } = await step.work()
+    const { value, detail, problems = [] } = await orStopped(step.work(), services.signal)
     services.signal.throwIfAborted()
     log.problems.push(...problems)
     end(problems.length > 0 ? 'failed' : 'done', detail)
@@ -59,6 +62,28 @@ export async function runStage<T>(
     log.problems.push(problem)
     end('failed', problem.reason)
     throw new StageFailed(problem.message)
+  }
+}
+
+/**
+ * The work's own end; when the run was stopped and the work does not end soon after, its end is not waited for: a
+ * pipe that nobody writes to or a lost network drive would hold the run beyond its time limit.
+ */
+async function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined)
+  const ended = new AbortController()
+  const givenUp = new Promise<never>((_resolve, reject) => {
+    const wait = (): void => {
+      const timer = setTimeout(() => reject(new Error('stopped')), STOPPED_MS)
+      ended.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+    }
+    if (signal.aborted) wait()
+    else signal.addEventListener('abort', wait, { once: true, signal: ended.signal })
+  })
+  try {
+    return await Promise.race([work, givenUp])
+  } finally {
+    ended.abort()
   }
 }
 

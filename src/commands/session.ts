@@ -1,12 +1,16 @@
+import { setMaxListeners } from 'node:events'
 import { GateError } from '../errors.js'
 import { createProgress, type ProgressTarget } from '../progress.js'
+import { beforeCrash } from './worst.js'
+import { exitCodeOfStop, SessionStopped } from './stopped.js'
 import { createServices, type Environment, type Services } from '../services.js'
 
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
  * Runs work with live services, ends it when the process is told to stop or its time is over,
- * and always ends every child and removes the private folder before it returns.
+ * and always ends every child and removes the private folder before it returns, after a crash as well. Work that
+ * was stopped by a signal and throws ends as SessionStopped.
  */
 export async function withSession<T>(
   given: {
@@ -18,6 +22,8 @@ export async function withSession<T>(
   work: (services: Services) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController()
+  // Every process and request of a run listens to it.
+  setMaxListeners(0, controller.signal)
   const stop = (signal: NodeJS.Signals): void => controller.abort(signal)
   for (const signal of STOP_SIGNALS) process.on(signal, stop)
   const timer = setTimeout(() => controller.abort(timeUp(given.timeoutMs)), given.timeoutMs)
@@ -27,12 +33,20 @@ export async function withSession<T>(
     progress,
     signal: controller.signal,
   })
+  const forget = beforeCrash(async () => {
+    controller.abort(new GateError('tool', { reason: 'crash', message: 'The program crashed.' }))
+    await services.dispose()
+  })
   try {
     given.started?.(services.workDir)
     return await work(services)
+  } catch (thrown) {
+    const exitCode = exitCodeOfStop(controller.signal.reason)
+    throw exitCode === undefined ? thrown : new SessionStopped(exitCode)
   } finally {
     clearTimeout(timer)
     await services.dispose()
+    forget()
     for (const signal of STOP_SIGNALS) process.off(signal, stop)
   }
 }
