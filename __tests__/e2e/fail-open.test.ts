@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { RunRecord } from '../../src/record/record.js'
 import { ROWS, type Row, type World } from '../support/failing-world.js'
 import {
   makeProject,
@@ -31,6 +32,7 @@ let lax: Project
 let lying: LyingRegistry
 let world: World
 const shown: Shown[] = []
+const told = new Map<string, string>()
 const early = new Map<string, Promise<GateResult>>()
 const closing: (() => Promise<unknown>)[] = []
 
@@ -94,18 +96,30 @@ function table(): string {
 
 function show(what: string, result: GateResult, where: { pushed: boolean; tags: readonly string[] }): void {
   const { record } = result
-  const problem = record?.problems[0]
   const undecided = record?.verdict?.results.find(one => one.mode === 'enforce' && one.outcome === 'unknown')
+  const rule = { stage: undecided === undefined ? '' : 'judge', code: undecided === undefined ? '' : 'rule' }
+  const first =
+    record === null ? saidFirst(result) : (record.problems[0] ?? { ...rule, reason: record.reason })
   shown.push({
     what,
     exit: String(result.code),
-    outcome: record?.outcome ?? 'no record',
-    stage: problem?.stage ?? (undecided === undefined ? '' : 'judge'),
-    kind: problem?.code ?? (undecided === undefined ? '' : 'rule'),
-    reason: record?.reason ?? '',
+    outcome: record?.outcome ?? 'incomplete',
+    stage: first.stage,
+    kind: first.code,
+    reason: record?.reason ?? first.reason,
     pushed: where.pushed ? 'by digest' : 'nothing',
     tagged: where.tags.length === 0 ? 'nothing' : where.tags.join(' '),
   })
+}
+
+/** Where no record could be written, what the terminal shows first. */
+function saidFirst(result: GateResult): {
+  readonly stage: string
+  readonly code: string
+  readonly reason: string
+} {
+  const line = /^INCOMPLETE .*\n\s*\n {2}([a-z]+): ([a-z-]+)$/m.exec(result.stdout)
+  return { stage: line?.[1] ?? '', code: '(no record)', reason: line?.[2] ?? '' }
 }
 
 async function outside(repository: string): Promise<{ pushed: boolean; tags: readonly string[] }> {
@@ -143,33 +157,54 @@ it('a small disk that is large enough passes and releases', async () => {
 })
 
 describe('never fails open', () => {
-  it.each(ROWS.toSorted((a, b) => Number(a.slow ?? false) - Number(b.slow ?? false)))('$what', async row => {
-    const result = await (early.get(row.what) ?? start(row))
-    const where = await outside(repositoryOf(row))
-    show(row.what, result, where)
-    const said = `${result.stdout}\n${result.stderr}`
-    mustEndWith(3, result)
-    expect(where.tags).toEqual([])
-    if (row.inRelease !== true) expect(where.pushed).toBe(false)
-    expect(said).toMatch(row.text)
-    const { record } = result
-    if (record === null) {
-      expect(row.what).toMatch(/report folder/)
-      return
-    }
-    expect([record.outcome, record.exitCode]).toEqual(['incomplete', 3])
-    expect(record.verdict?.outcome === 'pass' && row.inRelease !== true && record.problems.length === 0).toBe(
-      false,
-    )
-    const problem = record.problems[0]
-    expect(problem?.stage ?? 'judge').toBe(row.stage)
-    if (row.reason !== '')
-      expect(record.problems.map(one => one.reason).concat(record.reason)).toContain(row.reason)
-    expect(record.problems.map(one => one.code)).not.toContain('defect')
-    expect(record.release.tags).toEqual([])
-    const onDisk: unknown = JSON.parse(await readFile(join(result.reportDir, 'portcullis.json'), 'utf8'))
-    expect(onDisk).toMatchObject({ outcome: 'incomplete', exitCode: 3 })
-  })
+  it.each(ROWS.toSorted((a, b) => Number(a.slow ?? false) - Number(b.slow ?? false)))(
+    '$what',
+    async row => {
+      const result = await (early.get(row.what) ?? start(row))
+      const where = await outside(repositoryOf(row))
+      show(row.what, result, where)
+      const said = `${result.stdout}\n${result.stderr}`
+      mustEndWith(3, result)
+      expect(where.tags).toEqual([])
+      if (row.inRelease !== true) expect(where.pushed).toBe(false)
+      expect(said).toMatch(row.text)
+      const { record } = result
+      if (record === null) {
+        expect(row.what).toMatch(/report folder/)
+        expect(saidFirst(result)).toMatchObject({ stage: row.stage, reason: row.reason })
+        return
+      }
+      expect([record.outcome, record.exitCode]).toEqual(['incomplete', 3])
+      expect(
+        record.verdict?.outcome === 'pass' && row.inRelease !== true && record.problems.length === 0,
+      ).toBe(false)
+      const problem = record.problems[0]
+      expect(problem?.stage ?? 'judge').toBe(row.stage)
+      expect([...record.problems.map(one => one.reason), record.reason]).toContain(row.reason)
+      told.set(row.what, tellingOf(record))
+      expect(record.problems.map(one => one.code)).not.toContain('defect')
+      expect(record.release.tags).toEqual([])
+      const onDisk: unknown = JSON.parse(await readFile(join(result.reportDir, 'portcullis.json'), 'utf8'))
+      expect(onDisk).toMatchObject({ outcome: 'incomplete', exitCode: 3 })
+    },
+    300_000,
+  )
+})
+
+/** What the record says first, without what differs from run to run. */
+function tellingOf(record: RunRecord): string {
+  const problem = record.problems[0]
+  const rule = record.verdict?.results.find(one => one.mode === 'enforce' && one.outcome === 'unknown')
+  const text = problem?.message ?? rule?.unknown.join('; ') ?? ''
+  const words = text
+    .replaceAll(record.request.image, 'IMAGE')
+    .replaceAll(/127\.0\.0\.1:\d+\/[a-z-]+/g, 'IMAGE')
+  return `${problem?.stage ?? 'judge'} ${problem?.code ?? 'rule'} ${record.reason} ${words}`
+}
+
+it('each says something of its own', () => {
+  expect(told.size).toBeGreaterThan(25)
+  expect([...new Set(told.values())].toSorted()).toEqual([...told.values()].toSorted())
 })
 
 describe('a program that is not the pinned one', () => {
@@ -188,5 +223,5 @@ describe('a program that is not the pinned one', () => {
     expect(await outside('altered')).toEqual({ pushed: false, tags: [] })
     const accepted = await runGate(bench, lax, { repository: 'altered-accepted', tools })
     expect([accepted.code, accepted.record?.outcome]).toEqual([0, 'pass'])
-  })
+  }, 300_000)
 })
