@@ -1,4 +1,5 @@
-import { join, relative, resolve } from 'node:path'
+import { realpath } from 'node:fs/promises'
+import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { describeError, GateError } from '../errors.js'
 import { parseDockerfile } from '../evidence/dockerfile.js'
 import type { DockerfileFacts } from '../evidence/evidence.js'
@@ -15,6 +16,7 @@ const MAX_BYTES = 1024 * 1024
  */
 export async function readDockerfile(request: Request, context: RunContext): Promise<Known<DockerfileFacts>> {
   const path = dockerfilePath(request, context)
+  if (request.subject.kind === 'build') await refuseContextOutside(request, context)
   const within = [context.workspace, contextFolder(request, context)]
   const source = await readSourceFile(path, { maxBytes: MAX_BYTES, within })
   if (source.state === 'absent' && request.subject.kind !== 'build') return notConfigured()
@@ -37,6 +39,25 @@ export async function readDockerfile(request: Request, context: RunContext): Pro
     const message = `'${request.file}' cannot be read: ${describeError(thrown)}`
     throw new GateError('config', { reason: 'dockerfile-unreadable', message })
   }
+}
+
+/**
+ * A build sends its whole context to the engine. One that is named inside the workspace must lie there and not behind
+ * a link, which could lead to a home folder and into the image; for an event every context must.
+ */
+async function refuseContextOutside(request: Request, context: RunContext): Promise<void> {
+  const { workspace, trigger } = context
+  const folder = contextFolder(request, context)
+  const named = !leadsOut(relative(workspace, folder))
+  if (!named && trigger.kind !== 'event') return
+  const real = await realpath(folder).catch(() => folder)
+  if (!leadsOut(relative(await realpath(workspace), real))) return
+  const message = `context: '${request.context}' leads out of the workspace. Name a folder inside it that is no link.`
+  throw new GateError('config', { reason: 'context-outside', message })
+}
+
+function leadsOut(path: string): boolean {
+  return path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path)
 }
 
 /** Absolute path of the Dockerfile. */

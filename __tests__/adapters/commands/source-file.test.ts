@@ -75,3 +75,25 @@ it.each(['oci-layout:layout', ''])(
     )
   },
 )
+
+describe('the context of a build', () => {
+  const TERMINAL = { kind: 'terminal', trusted: true } as const
+  const EVENT = { kind: 'event', trusted: true } as const
+
+  it.each([
+    ['a folder of the workspace', 'docker', TERMINAL, 'dockerfile-missing'],
+    ['a link inside the workspace', 'inside', TERMINAL, 'dockerfile-missing'],
+    ['a folder beside it that a person named', '..', TERMINAL, 'dockerfile-missing'],
+    ['a link out of the workspace', 'home', TERMINAL, 'context-outside'],
+    ['a folder behind a link', 'home/x', TERMINAL, 'context-outside'],
+    ['a folder beside it, for an event', '..', EVENT, 'context-outside'],
+  ])('%s', async (_name, path, trigger, reason) => {
+    await mkdir(join(root, 'x'))
+    await symlink(root, join(checkout, 'home'))
+    await symlink('docker', join(checkout, 'inside'))
+    const values: Readonly<Record<string, string>> = { image: 'demo/app', context: path, file: 'none' }
+    const request = readInputs(name => values[name] ?? '', { sigil: '--' })
+    const context = { ...terminalContext(checkout), trigger }
+    await expect(readDockerfile(request, context)).rejects.toThrow(gateError({ code: 'config', reason }))
+  })
+})
