@@ -56,7 +56,7 @@ describe('outputs', () => {
 
   it('of a release', () => {
     const record = ENDINGS['released'] ?? aRecord()
-    expect(recordOutputs(record, '/work/report')).toMatchObject({
+    expect(recordOutputs(record, '/srv/report')).toMatchObject({
       verdict: 'pass',
       reason: 'clean',
       digest: digestOf('a'),
@@ -65,9 +65,9 @@ describe('outputs', () => {
       platforms: '["linux/amd64","linux/arm64"]',
       tags: '["1.0.0"]',
       violations: '0',
-      record: '/work/report/portcullis.json',
-      'report-dir': '/work/report',
-      'sbom-spdx': '["/work/report/sbom.spdx.json"]',
+      record: '/srv/report/portcullis.json',
+      'report-dir': '/srv/report',
+      'sbom-spdx': '["/srv/report/sbom.spdx.json"]',
       'sbom-cyclonedx': '[]',
       'verify-command': `cosign verify --key cosign.pub --insecure-ignore-tlog ${IMAGE}@${digestOf('a')}`,
     })
