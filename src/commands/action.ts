@@ -43,7 +43,7 @@ async function readRequest(environment: Environment): Promise<Request | null> {
     if (!(thrown instanceof GateError)) throw thrown
     await publishToRunner(environment, {
       outputs: { verdict: 'incomplete', reason: thrown.reason },
-      summary: `### ⚠️ Portcullis: the configuration needs a change\n\n${thrown.message
+      summary: `### ⚠️ Portcullis: not judged, the configuration needs a change\n\n${thrown.message
         .split('\n')
         .map(line => `- ${inline(line, 600)}`)
         .join('\n')}\n`,
