@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openBench, policyText, readRecord, type Bench } from '../support/gate-runs.js'
 import { disorders, makeWorkspace, releaseInputs, runJob } from '../support/jobs.js'
 import { makeLayout } from '../support/layouts.js'
+import { writeLiar } from '../support/liars.js'
 import { runNode } from '../support/terminal.js'
 import { bundled } from '../support/tools.js'
 
@@ -86,11 +87,13 @@ function apkEntry(name: string): string {
 
 describe('a step that is killed', () => {
   it('leaves nothing behind once the post step has run', async () => {
-    const workspace = await makeWorkspace(bench, 'fixed')
+    const workspace = await makeWorkspace(bench, 'fixed', policyText(['tool.verified']))
     const killed = { workDir: '' }
     const temp = await bench.folder('job')
+    const liar = await writeLiar(await bench.folder('liar'), 'trivy', 'hanging')
+    const tools = `dir:${await bench.toolsWith({ trivy: liar })}`
     const result = await runJob(bench, workspace, {
-      inputs: releaseInputs(bench, 'killed'),
+      inputs: { ...releaseInputs(bench, 'killed'), tools },
       temp,
       started: pid => {
         void killDuringInspection(temp, pid).then(workDir => (killed.workDir = workDir))
@@ -102,7 +105,20 @@ describe('a step that is killed', () => {
     expect(result.post.code).toBe(0)
     expect(existsSync(killed.workDir)).toBe(false)
     expect(await bench.registry.tags('killed')).toEqual([])
+    await sleep(1000)
+    expect(await scannersAlive(killed.workDir)).toEqual([])
   })
+
+  /** Confined processes that were started for this folder. Under sudo they end by themselves, but later. */
+  async function scannersAlive(workDir: string): Promise<readonly string[]> {
+    if (process.getuid?.() !== 0) return []
+    const found: string[] = []
+    for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
+      const command = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')
+      if (command.includes(workDir)) found.push(command.replaceAll('\0', ' '))
+    }
+    return found
+  }
 
   async function killDuringInspection(temp: string, pid: number): Promise<string> {
     while (existsSync(`/proc/${pid}`)) {
@@ -111,6 +127,7 @@ describe('a step that is killed', () => {
         /\/portcullis-[^/]+\/gate-[^/]+\/inspect$/.test(path),
       )
       if (work === undefined) continue
+      await sleep(500)
       process.kill(pid, 'SIGKILL')
       return join(temp, work, '..', '..')
     }

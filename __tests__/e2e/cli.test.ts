@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { cachedName, toolCacheFolder } from '../../src/tools/cache.js'
+import { pinnedAsset } from '../../src/tools/install.js'
 import {
   makeProject,
   openBench,
@@ -24,7 +26,7 @@ async function call(...args: readonly string[]): Promise<Ending> {
   const [home, tmp, cwd] = await Promise.all(['home', 'tmp', 'cwd'].map(name => bench.folder(name)))
   return await portcullis(args, {
     cwd: cwd ?? '',
-    env: shellEnvironment({ home: home ?? '', tmp: tmp ?? '' }),
+    env: { ...shellEnvironment({ home: home ?? '', tmp: tmp ?? '' }), PORTCULLIS_CACHE: home ?? '' },
   })
 }
 
@@ -82,7 +84,8 @@ describe('words without a run', () => {
     [['report'], /missing required argument 'record'/],
     [['report', 'nowhere.json'], /cannot be read/],
     [['tools', 'frobnicate'], /'tools frobnicate' is not a verb/],
-    [['tools', 'verify', '--tools', 'brew'], /tools/],
+    [['tools', 'install', '--tools', 'brew'], /"brew" is not one of auto, release/],
+    [['tools', 'verify', '--tools', 'source'], /--tools: has no meaning with 'tools verify'/],
   ])('%j: exit 2, and says why', async (args, text) => {
     const { code, stdout, stderr } = await call(...args)
     expect(`${stdout}${stderr}`).toMatch(text)
@@ -143,36 +146,45 @@ describe('report', () => {
 })
 
 describe('tools', () => {
-  it('list prints every pin, without any program', async () => {
+  it('list prints the pins of this machine, without any program', async () => {
     const { code, stdout } = await call('tools', 'list')
     expect(code).toBe(0)
     for (const tool of ['trivy', 'syft', 'cosign', 'crane'])
-      expect(stdout).toMatch(new RegExp(`^${tool} +\\d`, 'm'))
-    expect(stdout.match(/sha256:[0-9a-f]{64}/g)).toHaveLength(16)
+      expect(stdout).toMatch(new RegExp(`^${tool} +\\d[0-9.]+ +not cached$`, 'm'))
+    expect(stdout.match(/sha256:[0-9a-f]{64} +https:\/\/github\.com\//g)).toHaveLength(4)
   })
 
-  it('verify proves a folder of known builds: exit 0', async () => {
-    const { code, stdout } = await call('tools', 'verify', '--tools', `dir:${bench.tools}`)
-    expect([code, stdout.match(/ verified /g)?.length]).toEqual([0, 4])
+  it('install proves a folder of known builds', async () => {
+    const { code, stdout } = await call('tools', 'install', '--tools', `dir:${bench.tools}`)
+    expect([code, stdout.match(/ dir +verified +sha256:/g)?.length]).toEqual([0, 4])
   })
 
-  it('verify says which program is not known: exit 1', async () => {
+  it('install says which program is not known', async () => {
     const liar = await writeLiar(await bench.folder('liar'), 'syft', 'silent')
-    const { code, stdout } = await call(
-      'tools',
-      'verify',
-      '--tools',
-      `dir:${await bench.toolsWith({ syft: liar })}`,
-    )
-    expect(code).toBe(1)
-    expect(stdout).toMatch(/^syft .*UNVERIFIED/m)
-    expect(stdout.match(/ verified /g)).toHaveLength(3)
+    const folder = `dir:${await bench.toolsWith({ syft: liar })}`
+    const { stdout } = await call('tools', 'install', '--tools', folder)
+    expect(stdout).toMatch(/^syft .* UNVERIFIED /m)
+    expect(stdout.match(/ dir +verified +sha256:/g)).toHaveLength(3)
   })
 
-  it('a folder without programs: exit 3, never 0', async () => {
-    const { code, stderr } = await call('tools', 'verify', '--tools', `dir:${await bench.folder('empty')}`)
+  it('install from a folder without programs: exit 3, never 0', async () => {
+    const { code, stderr } = await call('tools', 'install', '--tools', `dir:${await bench.folder('empty')}`)
     expect(code).toBe(3)
     expect(stderr).toMatch(/is not in the given place/)
+  })
+
+  it('verify finds a changed file in the cache: exit 3; an empty cache holds nothing wrong', async () => {
+    const empty = await call('tools', 'verify')
+    expect([empty.code, empty.stdout.match(/ absent$/gm)?.length]).toEqual([0, 4])
+    const pinned = pinnedAsset({}, 'crane')?.asset
+    if (pinned === undefined) throw new Error('crane is not pinned for this machine')
+    const [home, tmp] = await Promise.all([bench.folder('home'), bench.folder('tmp')])
+    const env = { ...shellEnvironment({ home, tmp }), PORTCULLIS_CACHE: home }
+    const cache = toolCacheFolder(env)
+    await mkdir(cache, { recursive: true })
+    await writeFile(join(cache, cachedName(pinned)), 'not what was pinned')
+    const changed = await portcullis(['tools', 'verify'], { cwd: tmp, env })
+    expect([changed.code, changed.stdout.match(/^crane .* changed$/m) !== null]).toEqual([3, true])
   })
 })
 

@@ -19,6 +19,10 @@ export async function toolsVerb(given: {
   readonly source: string
   readonly environment: Environment
 }): Promise<number> {
+  if ((given.verb === 'list' || given.verb === 'verify') && given.source !== 'auto') {
+    const message = `--tools: has no meaning with 'tools ${given.verb}', which reads the catalog and the cache.`
+    throw new GateError('config', { reason: 'inputs-invalid', message })
+  }
   switch (given.verb) {
     case 'list':
       return await list(given.environment)

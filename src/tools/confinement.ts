@@ -86,7 +86,9 @@ function otherUser(programs: { unshare: string; setpriv: string; sudo: string | 
     elevated: sudo,
     wrap: start => {
       const command = [unshare, ...NAMESPACES, ...scriptArguments(start, [setpriv, ...identity, ...DROP])]
-      const [file = unshare, ...args] = sudo === undefined ? command : [sudo, '-n', '--', ...command]
+      // sudo loses the parent death signal; without it the scanner dies with us even when we are killed.
+      const before = sudo === undefined ? [setpriv, '--pdeathsig', 'KILL', '--'] : [sudo, '-n', '--']
+      const [file = unshare, ...args] = [...before, ...command]
       return { file, args }
     },
   }
