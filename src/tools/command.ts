@@ -34,7 +34,10 @@ export interface CommandResult {
   readonly milliseconds: number
 }
 
-/** A started process whose stdout is read as a stream; `done` rejects as `run` does. */
+/**
+ * A started process whose stdout is read as a stream; `done` rejects as `run` does, and resolves only after the
+ * stream was read to its end or destroyed.
+ */
 export interface RunningCommand {
   readonly stdout: Readable
   readonly done: Promise<CommandResult>

@@ -1,6 +1,7 @@
 import { access, constants, mkdir, mkdtemp, realpath } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { GateError } from '../errors.js'
 import type { Isolation } from '../evidence/tooling.js'
 import type { Command, CommandResult, Commands, RunningCommand } from './command.js'
@@ -117,8 +118,13 @@ function streamCommand(command: Command, begin: () => Promise<Begun>): RunningCo
   async function follow(): Promise<CommandResult> {
     try {
       const { running, finish } = await begin()
-      running.stdout.pipe(stdout, { end: false })
+      const handedOn = finished(running.stdout, { writable: false }).catch(() => undefined)
+      // Nobody reads any more: the rest is thrown away, so that the process is not kept waiting.
+      if (stdout.destroyed) running.stdout.resume()
+      else running.stdout.pipe(stdout, { end: false })
+      stdout.once('close', () => running.stdout.resume())
       const result = await settle(running.done, finish)
+      await handedOn
       stdout.end()
       return result
     } catch (thrown) {
