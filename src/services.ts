@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { describeError, GateError } from './errors.js'
 import type { Progress } from './progress.js'
 import type { Commands } from './tools/command.js'
 import { createCommands } from './tools/commands.js'
@@ -29,8 +30,7 @@ export async function createServices(given: {
   readonly progress: Progress
   readonly signal: AbortSignal
 }): Promise<Services & { readonly dispose: () => Promise<void> }> {
-  const workDir = await mkdtemp(join(resolve(tmpdir()), 'portcullis-'))
-  await chmod(workDir, 0o700)
+  const workDir = await privateFolder()
   const runners: Commands[] = []
   let disposed: Promise<void> | undefined
   async function dispose(): Promise<void> {
@@ -48,6 +48,19 @@ export async function createServices(given: {
       return commands
     },
     dispose: () => (disposed ??= dispose()),
+  }
+}
+
+/** A fresh folder that nobody else may enter; GateError `no-temporary-folder` when there is no room for one. */
+async function privateFolder(): Promise<string> {
+  const base = resolve(tmpdir())
+  try {
+    const dir = await mkdtemp(join(base, 'portcullis-'))
+    await chmod(dir, 0o700)
+    return dir
+  } catch (cause) {
+    const message = `No folder for temporary files can be made in '${base}': ${describeError(cause)}. Set TMPDIR to another folder.`
+    throw new GateError('tool', { reason: 'no-temporary-folder', message, cause })
   }
 }
 

@@ -1,4 +1,4 @@
-import { GateError } from '../errors.js'
+import { describeError, GateError } from '../errors.js'
 import { publishToRunner, readActionInput, saveState } from '../github/runner.js'
 import { readInputs } from '../inputs.js'
 import { recordOutputs } from '../outputs.js'
@@ -13,12 +13,23 @@ import type { Environment } from '../services.js'
 import { gate } from './gate.js'
 import { WORK_DIR_STATE } from './leftovers.js'
 import { withSession } from './session.js'
+import { SessionStopped } from './stopped.js'
 
 /** Runs the gate as a GitHub Action; resolves with the exit code, and says why on every ending. */
 export async function runAction(environment: Environment): Promise<number> {
   const request = await readRequest(environment)
   if (request === null) return 2
-  const record = await withSession(
+  try {
+    return (await runGate(environment, request)).exitCode
+  } catch (thrown) {
+    const heading = 'Portcullis: could not decide; neither clean nor vulnerable'
+    await showEnding(environment, { heading, title: 'Portcullis', thrown })
+    return thrown instanceof SessionStopped ? thrown.exitCode : 3
+  }
+}
+
+async function runGate(environment: Environment, request: Request): Promise<RunRecord> {
+  return await withSession(
     {
       environment,
       target: process.stderr,
@@ -33,7 +44,6 @@ export async function runAction(environment: Environment): Promise<number> {
         surfaces: (finished, reportDir) => show(environment, finished, reportDir),
       }),
   )
-  return record.exitCode
 }
 
 async function readRequest(environment: Environment): Promise<Request | null> {
@@ -41,25 +51,25 @@ async function readRequest(environment: Environment): Promise<Request | null> {
     return readInputs(readActionInput, { sigil: '' })
   } catch (thrown) {
     if (!(thrown instanceof GateError)) throw thrown
-    await publishToRunner(environment, {
-      outputs: { verdict: 'incomplete', reason: thrown.reason },
-      summary: `### ⚠️ Portcullis: not judged, the configuration needs a change\n\n${thrown.message
-        .split('\n')
-        .map(line => `- ${inline(line, 600)}`)
-        .join('\n')}\n`,
-      annotations: [
-        {
-          level: 'error',
-          title: 'Portcullis: inputs',
-          message: thrown.message
-            .split('\n')
-            .map(line => visible(line))
-            .join('\n'),
-        },
-      ],
-    })
+    const heading = 'Portcullis: not judged, the configuration needs a change'
+    await showEnding(environment, { heading, title: 'Portcullis: inputs', thrown })
     return null
   }
+}
+
+/** An ending without a record, on the surfaces of the runner. */
+async function showEnding(
+  environment: Environment,
+  ending: { readonly heading: string; readonly title: string; readonly thrown: unknown },
+): Promise<void> {
+  const { heading, title, thrown } = ending
+  const lines = describeError(thrown).split('\n')
+  const items = lines.map(line => `- ${inline(line, 600)}`)
+  await publishToRunner(environment, {
+    outputs: { verdict: 'incomplete', reason: thrown instanceof GateError ? thrown.reason : 'crash' },
+    summary: `### ⚠️ ${heading}\n\n${items.join('\n')}\n`,
+    annotations: [{ level: 'error', title, message: lines.map(line => visible(line)).join('\n') }],
+  })
 }
 
 async function show(environment: Environment, record: RunRecord, reportDir: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from 'node:fs/promises'
+import { constants, copyFile, mkdir, rm } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import pc from 'picocolors'
 import { engineAnswers } from '../build/docker.js'
@@ -57,7 +57,9 @@ async function rehearse(services: Services, output: string, source: string): Pro
     allowSource: true,
   })
   const cosign = toolOf(tools, 'cosign').program
-  await copyFile(cosign.path, join(output, 'bin', 'cosign'))
+  // Whatever lies there, a link too, is replaced and not written through.
+  await rm(join(output, 'bin', 'cosign'), { force: true })
+  await copyFile(cosign.path, join(output, 'bin', 'cosign'), constants.COPYFILE_EXCL)
   await generateKeyPair({ commands, program: cosign }, join(services.workDir, 'rehearsal'), PASSWORD)
   const engine = (await engineAnswers(commands)) ? 'docker' : 'layout'
   say(

@@ -45,6 +45,7 @@ export function endingOf(facts: EndingFacts): Ending {
   }
   if (verdict.subject === null) return incomplete('no-subject')
   if (!enforced(verdict.results, 'pass')) return incomplete('no-rule-applied')
+  if (release.state === 'refused') return incomplete('release-refused')
   return { outcome: 'pass', exitCode: 0, reason: 'clean' }
 }
 

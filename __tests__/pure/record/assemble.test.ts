@@ -48,6 +48,11 @@ describe('endingOf', () => {
   it.each<[string, Partial<EndingFacts>, Ending]>([
     ['a clean verdict', {}, { outcome: 'pass', exitCode: 0, reason: 'clean' }],
     ['a released image', { release: aRelease() }, { outcome: 'pass', exitCode: 0, reason: 'clean' }],
+    [
+      'a pass whose release was refused',
+      { release: { ...NOTHING_PUSHED, state: 'refused' } },
+      incomplete('release-refused'),
+    ],
     ['a violation', { verdict: FAILED }, fail(1)],
     ['a violation in audit', { verdict: AUDITED }, fail(0)],
     ['an undecided rule', { verdict: UNDECIDED }, incomplete('database.age')],
