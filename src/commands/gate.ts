@@ -53,7 +53,10 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
     },
   })
   facts.plan = plan
-  const tools = await runStage(log, services, { stage: 'tools', work: () => road.tools(given, plan) })
+  const tools = await runStage(log, services, {
+    stage: 'tools',
+    work: () => road.tools(given, { plan, policy }),
+  })
   facts.tools = tools
 
   const sources = await runStage(log, services, {

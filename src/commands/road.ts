@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { GateError } from '../errors.js'
 import type { Evidence } from '../evidence/evidence.js'
 import { notConfigured, present } from '../evidence/known.js'
 import { eventContext, terminalContext } from '../github/context.js'
@@ -7,8 +8,10 @@ import { inspectImage } from '../inspect/inspect.js'
 import { hashBlobs } from '../oci/blobs.js'
 import { openLayout } from '../oci/reader.js'
 import { enforcedOutcome, judge } from '../policy/evaluate.js'
+import { isolationProblem, type ResolvedPolicy } from '../policy/resolve.js'
 import { counted } from '../report/headline.js'
 import { size } from '../report/sections.js'
+import type { Commands } from '../tools/command.js'
 import { SCAN_MS } from '../tools/scanner.js'
 import { installTools } from '../tools/install.js'
 import { factsOf, type ToolSet } from '../tools/tool-set.js'
@@ -16,6 +19,7 @@ import { buildSubject } from './build-subject.js'
 import { readDockerfile } from './dockerfile.js'
 import { reportFolder, type Road } from './run.js'
 import { readKevFeed } from './kev.js'
+import type { Plan } from './plan.js'
 import { toolServices } from './tool-services.js'
 import { loadPolicy } from './policy-file.js'
 import { releaseSubject } from './release-subject.js'
@@ -39,7 +43,8 @@ export const ROAD: Road = {
     return { value: policy, detail: `${policy.origin}, ${policy.mode}` }
   },
 
-  tools: async ({ services, request, commands }, plan) => {
+  tools: async ({ services, request, commands }, { plan, policy }) => {
+    await refuseWithoutConfinement(commands, policy, plan)
     const names = plan.publish ? ALL_TOOLS : SCAN_TOOLS
     const tools = await installTools(toolServices(services, commands), { source: request.tools, names })
     return { value: tools, detail: toolWords(tools) }
@@ -124,6 +129,17 @@ const NOTHING: Evidence = {
   canary: notConfigured(),
   kev: notConfigured(),
   released: notConfigured(),
+}
+
+/** What the release would refuse anyway is refused before anything costly is done. */
+async function refuseWithoutConfinement(
+  commands: Commands,
+  policy: ResolvedPolicy,
+  plan: Plan,
+): Promise<void> {
+  const signs = plan.publish && plan.sign === 'key'
+  const problem = isolationProblem(policy, await commands.isolation(), signs)
+  if (problem !== undefined) throw new GateError('evidence', { reason: 'isolation-none', message: problem })
 }
 
 function toolWords(tools: ToolSet): string {

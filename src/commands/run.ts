@@ -80,7 +80,7 @@ type Stage<T> = Promise<StageResult<T>>
 export interface Road {
   context(given: Given, kind: 'event' | 'terminal'): Stage<RunContext>
   policy(given: Given, context: RunContext): Stage<ResolvedPolicy>
-  tools(given: Given, plan: Plan): Stage<ToolSet>
+  tools(given: Given, has: { readonly plan: Plan; readonly policy: ResolvedPolicy }): Stage<ToolSet>
   sources(
     given: Given,
     has: { readonly context: RunContext; readonly policy: ResolvedPolicy },

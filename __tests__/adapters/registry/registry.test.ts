@@ -5,12 +5,8 @@ import { repositoriesOf } from '../../../src/registry/catalog.js'
 import { fetchManifest, resolveTag } from '../../../src/registry/manifests.js'
 import { checkMayPush } from '../../../src/registry/preflight.js'
 import { listReferrers } from '../../../src/registry/referrers.js'
-import {
-  openRegistry,
-  type Credentials,
-  type Registry,
-  type RegistryLimits,
-} from '../../../src/registry/registry.js'
+import type { Credentials } from '../../../src/registry/credentials.js'
+import { openRegistry, type Registry, type RegistryLimits } from '../../../src/registry/registry.js'
 import { hexOf } from '../../support/programs.js'
 import { startServer, type ScriptedServer } from '../../support/scripted-server.js'
 

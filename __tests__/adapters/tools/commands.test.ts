@@ -170,13 +170,16 @@ test('a stream ends well only when the program did', async () => {
   await expect(text(never.stdout)).rejects.toMatchObject({ reason: 'not-found' })
 })
 
-test.each([100_000, 200_000, 260_000])('a stream of %d bytes is whole for a reader that comes late', async size => {
-  const { stdout, done } = commands.stream(shell(`head -c ${size} /dev/zero`))
-  await wait(700)
-  const read = await text(stdout)
-  await done
-  expect(read).toHaveLength(size)
-})
+test.each([100_000, 200_000, 260_000])(
+  'a stream of %d bytes is whole for a reader that comes late',
+  async size => {
+    const { stdout, done } = commands.stream(shell(`head -c ${size} /dev/zero`))
+    await wait(700)
+    const read = await text(stdout)
+    await done
+    expect(read).toHaveLength(size)
+  },
+)
 
 test('a stream that nobody wants any more does not keep its process waiting', async () => {
   const { stdout, done } = commands.stream(shell('head -c 260000 /dev/zero'))
