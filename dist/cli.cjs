@@ -43,6 +43,84 @@ var __toESM = (mod, isNodeMode, target2) => (target2 = mod != null ? __create(__
 ));
 var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
 
+// src/report/markdown.ts
+function inline(text5, limit = 200) {
+  return visible(text5, limit).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replace(/[\\`*_{}[\]()#+!|~$]/g, "\\$&").replace(/^(?=[-=]|\d+\.\s)/, "​").replace(/\\#(?=\d)/g, "$&​").replace(/@(?=[A-Za-z0-9])/g, "@​").replace(/:\/\//g, ":​//").replace(/\b(www)\./gi, "$1​.");
+}
+function code(text5, limit = 200) {
+  const short = visible(text5, limit).replaceAll("`", "ˋ").replaceAll("|", "¦");
+  return short === "" ? "" : `\`${short}\``;
+}
+function visible(text5, limit = MAX_LINE) {
+  const head = text5.length > limit * 4 ? text5.slice(0, limit * 4) : text5;
+  const line3 = head.replace(/\s+/g, " ").replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}]/gu, "�").trim().replaceAll("##[", "## [").replace(/^::/, ": :");
+  if (line3.length <= limit && head.length === text5.length) return line3;
+  return `${line3.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
+}
+function table(head, rows2) {
+  const line3 = (cells2) => `| ${cells2.join(" | ")} |`;
+  return [line3(head), line3(head.map(() => "--")), ...rows2.map(line3)].join("\n");
+}
+function tableWithin(head, rows2, share) {
+  const kept = fitting(rows2, share, (row) => row.reduce((sum, cell) => sum + byteLength(cell) + 3, 2));
+  return [table(head, kept), ...restLine(share.total - kept.length)].join("\n\n");
+}
+function listWithin(items, share) {
+  const kept = fitting(items, share, (item2) => byteLength(item2) + 3);
+  return [kept.map((item2) => `- ${item2}`).join("\n"), ...restLine(share.total - kept.length)].join("\n\n");
+}
+function restLine(more2) {
+  return more2 > 0 ? [`_And ${more2} more in portcullis.json._`] : [];
+}
+function fitting(items, share, cost) {
+  let used = 0;
+  const end2 = items.slice(0, share.rows).findIndex((item2) => (used += cost(item2)) > share.bytes);
+  return items.slice(0, end2 === -1 ? share.rows : end2);
+}
+function details(title, body) {
+  return `<details><summary>${title}</summary>
+
+${body}
+
+</details>`;
+}
+function fenced(language, text5) {
+  const lines = text5.split("\n", MAX_LINES).map((line3) => visible(line3));
+  const longest = Math.max(2, ...[...lines.join("\n").matchAll(/`+/g)].map((run2) => run2[0].length));
+  const fence = "`".repeat(longest + 1);
+  return [`${fence}${language}`, ...lines, fence].join("\n");
+}
+function withinBudget(blocks, budget) {
+  const kept = [];
+  let used = 300;
+  for (const [at2, block] of blocks.entries()) {
+    used += byteLength(block) + 2;
+    if (used > budget.bytes) {
+      kept.push(`_${blocks.length - at2} more sections are in ${budget.rest}._`);
+      break;
+    }
+    kept.push(block);
+  }
+  return `${kept.join("\n\n")}
+`;
+}
+function byteLength(text5) {
+  let bytes = 0;
+  for (const character of text5) {
+    const point = character.codePointAt(0) ?? 0;
+    bytes += point < 128 ? 1 : point < 2048 ? 2 : point < 65536 ? 3 : 4;
+  }
+  return bytes;
+}
+var MAX_LINE, MAX_LINES;
+var init_markdown = __esm({
+  "src/report/markdown.ts"() {
+    "use strict";
+    MAX_LINE = 2e4;
+    MAX_LINES = 20;
+  }
+});
+
 // src/errors.ts
 function describeError(thrown) {
   if (typeof thrown === "string") return thrown;
@@ -69,6 +147,52 @@ var init_errors = __esm({
         this.reason = details2.reason;
       }
     };
+  }
+});
+
+// src/commands/worst.ts
+function beforeCrash(cleanup) {
+  cleanups.add(cleanup);
+  return () => void cleanups.delete(cleanup);
+}
+function assumeTheWorst(write) {
+  process.exitCode = 3;
+  const state = { crashed: false };
+  const crash = (thrown) => {
+    write(
+      inertLines(
+        `portcullis: ${thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown)}`
+      )
+    );
+    if (state.crashed) return;
+    state.crashed = true;
+    setTimeout(() => process.exit(3), CLEAR_MS);
+    void Promise.allSettled([...cleanups].map((cleanup) => cleanup())).then(() => process.exit(3));
+  };
+  process.on("exit", () => {
+    if (state.crashed) process.exitCode = 3;
+  });
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+  process.stderr.on("error", () => void 0);
+  process.stdout.on("error", (thrown) => {
+    if (systemErrorCode(thrown) !== "EPIPE") crash(thrown);
+  });
+}
+function inertLines(text5) {
+  const lines = text5.split("\n", LINES).map((line3) => `${/^ */.exec(line3)?.[0] ?? ""}${visible(line3)}`);
+  return `${lines.join("\n")}
+`;
+}
+var CLEAR_MS, LINES, cleanups;
+var init_worst = __esm({
+  "src/commands/worst.ts"() {
+    "use strict";
+    init_markdown();
+    init_errors();
+    CLEAR_MS = 5e3;
+    LINES = 40;
+    cleanups = /* @__PURE__ */ new Set();
   }
 });
 
@@ -107,7 +231,12 @@ var init_request = __esm({
       },
       { name: "labels", description: "Image labels, one NAME=VALUE a line.", available: true },
       later("annotations", "Annotations of the manifest."),
-      { name: "network", description: "Network mode of RUN steps: default, none or host.", available: true },
+      {
+        name: "network",
+        description: "Network mode of RUN steps: default, none or host.",
+        values: ["default", "none", "host"],
+        available: true
+      },
       later("cache-from", "Build caches to read."),
       later("cache-to", "Build caches to write."),
       later("builder", "Name of an existing builder."),
@@ -210,6 +339,26 @@ var init_version = __esm({
   }
 });
 
+// src/commands/stopped.ts
+function exitCodeOfStop(reason) {
+  if (reason === "SIGINT") return 130;
+  return reason === "SIGTERM" ? 143 : void 0;
+}
+var SessionStopped;
+var init_stopped = __esm({
+  "src/commands/stopped.ts"() {
+    "use strict";
+    SessionStopped = class extends Error {
+      name = "SessionStopped";
+      exitCode;
+      constructor(exitCode2) {
+        super("stopped from outside");
+        this.exitCode = exitCode2;
+      }
+    };
+  }
+});
+
 // node_modules/picocolors/picocolors.js
 var require_picocolors = __commonJS({
   "node_modules/picocolors/picocolors.js"(exports2, module2) {
@@ -217,9 +366,9 @@ var require_picocolors = __commonJS({
     var argv = p.argv || [];
     var env = p.env || {};
     var isColorSupported = !(!!env.NO_COLOR || argv.includes("--no-color")) && (!!env.FORCE_COLOR || argv.includes("--color") || p.platform === "win32" || (p.stdout || {}).isTTY && env.TERM !== "dumb" || !!env.CI);
-    var formatter = (open6, close, replace = open6) => (input2) => {
-      let string4 = "" + input2, index = string4.indexOf(close, open6.length);
-      return ~index ? open6 + replaceClose(string4, close, replace, index) + close : open6 + string4 + close;
+    var formatter = (open8, close, replace = open8) => (input2) => {
+      let string4 = "" + input2, index = string4.indexOf(close, open8.length);
+      return ~index ? open8 + replaceClose(string4, close, replace, index) + close : open8 + string4 + close;
     };
     var replaceClose = (string4, close, replace, index) => {
       let result2 = "", cursor = 0;
@@ -287,9 +436,17 @@ function violationsOf(record2, mode) {
   return (record2.verdict?.results ?? []).filter((result2) => result2.mode === mode).flatMap((result2) => result2.violations);
 }
 function countChanges(record2, mode) {
-  return new Set(violationsOf(record2, mode).map(keyOf)).size;
+  return changesOf(record2, mode).length;
 }
 function changesOf(record2, mode) {
+  const { verdict: verdict2 } = record2;
+  if (verdict2 === null) return [];
+  const known2 = KNOWN.get(verdict2) ?? /* @__PURE__ */ new Map();
+  const changes3 = known2.get(mode) ?? groupedChanges(record2, mode);
+  KNOWN.set(verdict2, known2.set(mode, changes3));
+  return changes3;
+}
+function groupedChanges(record2, mode) {
   const groups = /* @__PURE__ */ new Map();
   for (const [at2, violation2] of violationsOf(record2, mode).entries()) {
     const key = keyOf(violation2, at2);
@@ -340,7 +497,7 @@ function advisoriesOf(sorted) {
     });
   }
   return [...found.values()].sort(
-    (a, b) => Number(b.exploited) - Number(a.exploited) || RANK[a.severity] - RANK[b.severity] || compareNumbered(a.id, b.id)
+    (a, b) => Number(b.exploited) - Number(a.exploited) || RANK[a.severity] - RANK[b.severity] || a.id.length - b.id.length || compare(a.id, b.id)
   );
 }
 function highestFix(group) {
@@ -371,13 +528,14 @@ function compare(left, right) {
   if (left === right) return 0;
   return left < right ? -1 : 1;
 }
-var RANK, COMPARED, EXPLOITED;
+var RANK, COMPARED, EXPLOITED, KNOWN;
 var init_changes = __esm({
   "src/report/changes.ts"() {
     "use strict";
     RANK = { critical: 0, high: 1, unknown: 2, medium: 3, low: 4 };
     COMPARED = 500;
     EXPLOITED = "vulnerability.kev";
+    KNOWN = /* @__PURE__ */ new WeakMap();
   }
 });
 
@@ -389,7 +547,7 @@ function undecidedOf(record2) {
 function headline(record2) {
   const image = record2.request.image;
   if (record2.reason === "cancelled") return `${image}: stopped before it was decided`;
-  if (record2.exitCode === 2) return `${image}: the configuration needs a change`;
+  if (record2.exitCode === 2) return `${image}: not judged, the configuration needs a change`;
   if (record2.outcome === "incomplete") return `${image}: could not decide; neither clean nor vulnerable`;
   if (record2.outcome === "fail") {
     const things = counted(countChanges(record2, "enforce"), "thing to change", "things to change");
@@ -576,84 +734,6 @@ var init_custody = __esm({
   }
 });
 
-// src/report/markdown.ts
-function inline(text5, limit = 200) {
-  return visible(text5, limit).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replace(/[\\`*_{}[\]()#+!|~$]/g, "\\$&").replace(/^(?=[-=]|\d+\.\s)/, "​").replace(/\\#(?=\d)/g, "$&​").replace(/@(?=[A-Za-z0-9])/g, "@​").replace(/:\/\//g, ":​//").replace(/\b(www)\./gi, "$1​.");
-}
-function code(text5, limit = 200) {
-  const short = visible(text5, limit).replaceAll("`", "ˋ").replaceAll("|", "¦");
-  return short === "" ? "" : `\`${short}\``;
-}
-function visible(text5, limit = MAX_LINE) {
-  const head = text5.length > limit * 4 ? text5.slice(0, limit * 4) : text5;
-  const line3 = head.replace(/\s+/g, " ").replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}]/gu, "�").trim().replaceAll("##[", "## [").replace(/^::/, ": :");
-  if (line3.length <= limit && head.length === text5.length) return line3;
-  return `${line3.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
-}
-function table(head, rows2) {
-  const line3 = (cells2) => `| ${cells2.join(" | ")} |`;
-  return [line3(head), line3(head.map(() => "--")), ...rows2.map(line3)].join("\n");
-}
-function tableWithin(head, rows2, share) {
-  const kept = fitting(rows2, share, (row) => row.reduce((sum, cell) => sum + byteLength(cell) + 3, 2));
-  return [table(head, kept), ...restLine(share.total - kept.length)].join("\n\n");
-}
-function listWithin(items, share) {
-  const kept = fitting(items, share, (item2) => byteLength(item2) + 3);
-  return [kept.map((item2) => `- ${item2}`).join("\n"), ...restLine(share.total - kept.length)].join("\n\n");
-}
-function restLine(more2) {
-  return more2 > 0 ? [`_And ${more2} more in portcullis.json._`] : [];
-}
-function fitting(items, share, cost) {
-  let used = 0;
-  const end2 = items.slice(0, share.rows).findIndex((item2) => (used += cost(item2)) > share.bytes);
-  return items.slice(0, end2 === -1 ? share.rows : end2);
-}
-function details(title, body) {
-  return `<details><summary>${title}</summary>
-
-${body}
-
-</details>`;
-}
-function fenced(language, text5) {
-  const lines = text5.split("\n", MAX_LINES).map((line3) => visible(line3));
-  const longest = Math.max(2, ...[...lines.join("\n").matchAll(/`+/g)].map((run2) => run2[0].length));
-  const fence = "`".repeat(longest + 1);
-  return [`${fence}${language}`, ...lines, fence].join("\n");
-}
-function withinBudget(blocks, budget) {
-  const kept = [];
-  let used = 300;
-  for (const [at2, block] of blocks.entries()) {
-    used += byteLength(block) + 2;
-    if (used > budget.bytes) {
-      kept.push(`_${blocks.length - at2} more sections are in ${budget.rest}._`);
-      break;
-    }
-    kept.push(block);
-  }
-  return `${kept.join("\n\n")}
-`;
-}
-function byteLength(text5) {
-  let bytes = 0;
-  for (const character of text5) {
-    const point = character.codePointAt(0) ?? 0;
-    bytes += point < 128 ? 1 : point < 2048 ? 2 : point < 65536 ? 3 : 4;
-  }
-  return bytes;
-}
-var MAX_LINE, MAX_LINES;
-var init_markdown = __esm({
-  "src/report/markdown.ts"() {
-    "use strict";
-    MAX_LINE = 2e4;
-    MAX_LINES = 20;
-  }
-});
-
 // src/report/plain.ts
 function plainChange(change, limit) {
   const what = visible(whatOf(change), limit);
@@ -664,7 +744,10 @@ function whatOf(change) {
   const shown = change.advisories.slice(0, ADVISORIES).map(idOf);
   const more2 = change.advisories.length - shown.length;
   const list3 = `${shown.join(", ")}${more2 > 0 ? ` and ${more2} more` : ""}`;
-  return `${change.package} has ${change.advisories.length} vulnerabilities (worst: ${change.severity}): ${list3}`;
+  return `${change.package} has ${change.advisories.length} vulnerabilities (${severityWords(change)}): ${list3}`;
+}
+function severityWords(change) {
+  return change.severity === "unknown" ? "no severity assigned yet" : `worst: ${change.severity}`;
 }
 function idOf(advisory) {
   if (advisory.exploited) return `${advisory.id} (known to be exploited)`;
@@ -691,18 +774,21 @@ function renderTerminal(record2, paint = PLAIN) {
     "",
     ...inventoryWords(record2).map((words) => `  ${words}`),
     `  ${visible(publication(record2), MAX_LINE2)}`,
-    "",
-    ...custody(record2).map(([what, value]) => paint.dim(`  ${what.padEnd(16)} ${visible(value, MAX_LINE2)}`)),
+    ...chain(record2, paint),
     ...commands(record2),
     ""
   ];
   return lines.join("\n");
 }
 function verdictLine(record2, paint) {
-  const word2 = record2.outcome === "fail" && record2.exitCode === 0 ? "AUDIT" : record2.outcome.toUpperCase();
-  const text5 = paint.bold(`${word2}  ${visible(headline(record2), MAX_LINE2)}`);
+  const text5 = paint.bold(`${verdictWord(record2)}  ${visible(headline(record2), MAX_LINE2)}`);
   if (record2.outcome === "pass") return paint.green(text5);
   return record2.outcome === "fail" ? paint.red(text5) : paint.yellow(text5);
+}
+function verdictWord(record2) {
+  if (record2.exitCode === 2) return "CONFIG";
+  if (record2.outcome === "fail" && record2.exitCode === 0) return "AUDIT";
+  return record2.outcome.toUpperCase();
 }
 function problems(record2, paint) {
   const shown = record2.problems.slice(0, ROWS).flatMap((problem2) => {
@@ -710,8 +796,8 @@ function problems(record2, paint) {
     return [
       "",
       paint.yellow(`  ${problem2.stage}: ${visible(problem2.reason)}`),
-      ...lines.slice(0, LINES).map((line3) => `    ${visible(line3, MAX_LINE2)}`),
-      ...lines.length > LINES ? [`    and ${lines.length - LINES} more lines in portcullis.json`] : []
+      ...lines.slice(0, LINES2).map((line3) => `    ${visible(line3, MAX_LINE2)}`),
+      ...lines.length > LINES2 ? [`    and ${lines.length - LINES2} more lines in portcullis.json`] : []
     ];
   });
   return [...shown, ...more(record2.problems.length, ROWS)];
@@ -775,6 +861,10 @@ function harmless(record2) {
 function more(count2, shown) {
   return count2 > shown ? [`  and ${count2 - shown} more in portcullis.json`] : [];
 }
+function chain(record2, paint) {
+  const lines = custody(record2).map(([what, value]) => `  ${what.padEnd(16)} ${visible(value, MAX_LINE2)}`);
+  return lines.length === 0 ? [] : ["", ...lines.map((line3) => paint.dim(line3))];
+}
 function commands(record2) {
   const verify2 = record2.release.verifyCommand;
   const local = sameLocally(record2);
@@ -783,7 +873,7 @@ function commands(record2) {
     ...local === void 0 ? [] : ["", `  Same on a terminal: ${visible(local, MAX_LINE2)}`]
   ];
 }
-var PLAIN, ROWS, WARNINGS, LINES, NOTES, MAX_LINE2;
+var PLAIN, ROWS, WARNINGS, LINES2, NOTES, MAX_LINE2;
 var init_terminal = __esm({
   "src/report/terminal.ts"() {
     "use strict";
@@ -802,7 +892,7 @@ var init_terminal = __esm({
     };
     ROWS = 25;
     WARNINGS = 5;
-    LINES = 40;
+    LINES2 = 40;
     NOTES = 10;
     MAX_LINE2 = 400;
   }
@@ -1045,7 +1135,7 @@ function assignments(name, reading, label) {
   for (const line3 of reading.value(name).split("\n").map((text5) => text5.trim())) {
     if (line3 === "") continue;
     const [key, text5] = split(line3, "=");
-    if (!line3.includes("=") || !VARIABLE.test(key)) {
+    if (!line3.includes("=") || !NAMES[name].test(key)) {
       reading.problems.push(`${label(name)}: expected NAME=VALUE on each line, got '${key}'.`);
     } else if (found.has(key)) {
       reading.problems.push(`${label(name)}: '${key}' is given twice.`);
@@ -1118,7 +1208,7 @@ function contradictions(request, reading, label) {
     }
   }
 }
-var PLATFORM, VARIABLE, MAX_VALUE;
+var PLATFORM, NAMES, MAX_VALUE;
 var init_inputs = __esm({
   "src/inputs.ts"() {
     "use strict";
@@ -1126,7 +1216,10 @@ var init_inputs = __esm({
     init_reference();
     init_request();
     PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/;
-    VARIABLE = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
+    NAMES = {
+      "build-args": /^[A-Za-z_][A-Za-z0-9_.-]*$/,
+      labels: /^[A-Za-z0-9_][A-Za-z0-9_./-]*$/
+    };
     MAX_VALUE = 65536;
   }
 });
@@ -2291,9 +2384,10 @@ function endingOf(facts) {
   if (facts.signal) {
     return { outcome: "incomplete", exitCode: facts.signal === "SIGINT" ? 130 : 143, reason: "cancelled" };
   }
-  const config2 = problems3.find((problem2) => problem2.code === "config");
-  if (config2) return { outcome: "incomplete", exitCode: 2, reason: config2.reason };
   const first = problems3[0];
+  if (first && problems3.every((problem2) => problem2.code === "config")) {
+    return { outcome: "incomplete", exitCode: 2, reason: first.reason };
+  }
   if (first) return incomplete(first.reason);
   if (verdict2 === null) return incomplete("no-verdict");
   const undecided3 = enforced(verdict2.results, "unknown");
@@ -2306,6 +2400,7 @@ function endingOf(facts) {
   }
   if (verdict2.subject === null) return incomplete("no-subject");
   if (!enforced(verdict2.results, "pass")) return incomplete("no-rule-applied");
+  if (release3.state === "refused") return incomplete("release-refused");
   return { outcome: "pass", exitCode: 0, reason: "clean" };
 }
 function incomplete(reason) {
@@ -2355,6 +2450,63 @@ var init_assemble = __esm({
   }
 });
 
+// src/tools/report-folder.ts
+async function openReportFolder(dir, within) {
+  for (const base of within) await refuseLinksBelow(base, dir);
+  await (0, import_promises.mkdir)(dir, { recursive: true });
+  await refuseLink((0, import_node_path3.join)(dir, BUNDLES));
+}
+async function clearReportFolder(dir) {
+  for (const name of ENDINGS) await (0, import_promises.rm)((0, import_node_path3.join)(dir, name), { force: true });
+  const names = await (0, import_promises.readdir)((0, import_node_path3.join)(dir, BUNDLES)).catch(() => []);
+  for (const name of names) if (BUNDLE_FILE.test(name)) await (0, import_promises.rm)((0, import_node_path3.join)(dir, BUNDLES, name), { force: true });
+}
+async function writeWhole(path3, content) {
+  const part = (0, import_node_path3.join)((0, import_node_path3.dirname)(path3), `.${(0, import_node_crypto.randomBytes)(8).toString("hex")}.part`);
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = import_node_fs2.constants;
+  try {
+    const handle = await (0, import_promises.open)(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 420);
+    try {
+      await handle.writeFile(content);
+    } finally {
+      await handle.close();
+    }
+    await (0, import_promises.rename)(part, path3);
+  } catch (thrown) {
+    await (0, import_promises.rm)(part, { force: true }).catch(() => void 0);
+    throw thrown;
+  }
+}
+async function refuseLinksBelow(base, dir) {
+  const roots = [base, await (0, import_promises.realpath)(base).catch(() => base)];
+  for (const root of roots) {
+    const path3 = (0, import_node_path3.relative)(root, dir);
+    if (path3 === "" || path3 === ".." || path3.startsWith(`..${import_node_path3.sep}`) || path3.startsWith(import_node_path3.sep)) continue;
+    const steps = path3.split(import_node_path3.sep);
+    for (const at2 of steps.keys()) await refuseLink((0, import_node_path3.join)(root, ...steps.slice(0, at2 + 1)));
+  }
+}
+async function refuseLink(path3) {
+  const found = await (0, import_promises.lstat)(path3).catch(() => null);
+  if (found?.isSymbolicLink() !== true) return;
+  const message = `output: '${path3}' is a symbolic link, so reports would be written elsewhere. Remove it, or give another folder.`;
+  throw new GateError("config", { reason: "output-is-a-link", message });
+}
+var import_node_crypto, import_node_fs2, import_promises, import_node_path3, BUNDLES, ENDINGS, BUNDLE_FILE;
+var init_report_folder = __esm({
+  "src/tools/report-folder.ts"() {
+    "use strict";
+    import_node_crypto = require("node:crypto");
+    import_node_fs2 = require("node:fs");
+    import_promises = require("node:fs/promises");
+    import_node_path3 = require("node:path");
+    init_errors();
+    BUNDLES = "bundles";
+    ENDINGS = ["portcullis.json", "evidence.json", "summary.md"];
+    BUNDLE_FILE = /^[a-z0-9._-]+\.sigstore\.json$/;
+  }
+});
+
 // src/evidence/project.ts
 var PROJECT_URI;
 var init_project = __esm({
@@ -2369,33 +2521,33 @@ function canonicalJson(value) {
   return written(value, "$", /* @__PURE__ */ new Set());
 }
 function sha256Hex(content) {
-  return (0, import_node_crypto.createHash)("sha256").update(content).digest("hex");
+  return (0, import_node_crypto2.createHash)("sha256").update(content).digest("hex");
 }
-function written(value, path3, open6) {
+function written(value, path3, open8) {
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number" && Number.isFinite(value)) return JSON.stringify(value);
   if (typeof value !== "object") throw new TypeError(`${path3} is no JSON value (${typeof value})`);
-  if (open6.has(value)) throw new TypeError(`${path3} contains itself`);
-  open6.add(value);
-  const text5 = Array.isArray(value) ? listText(value, path3, open6) : mapText(value, path3, open6);
-  open6.delete(value);
+  if (open8.has(value)) throw new TypeError(`${path3} contains itself`);
+  open8.add(value);
+  const text5 = Array.isArray(value) ? listText(value, path3, open8) : mapText(value, path3, open8);
+  open8.delete(value);
   return text5;
 }
-function listText(list3, path3, open6) {
-  return `[${Array.from(list3, (item2, index) => written(item2, `${path3}[${String(index)}]`, open6)).join(",")}]`;
+function listText(list3, path3, open8) {
+  return `[${Array.from(list3, (item2, index) => written(item2, `${path3}[${String(index)}]`, open8)).join(",")}]`;
 }
-function mapText(map4, path3, open6) {
+function mapText(map4, path3, open8) {
   const prototype = Object.getPrototypeOf(map4);
   if (prototype !== Object.prototype && prototype !== null) throw new TypeError(`${path3} is no plain object`);
   const entries = Object.entries(map4);
-  const parts = entries.filter(([, item2]) => item2 !== void 0).sort(([left], [right]) => left < right ? -1 : 1).map(([key, item2]) => `${JSON.stringify(key)}:${written(item2, `${path3}.${key}`, open6)}`);
+  const parts = entries.filter(([, item2]) => item2 !== void 0).sort(([left], [right]) => left < right ? -1 : 1).map(([key, item2]) => `${JSON.stringify(key)}:${written(item2, `${path3}.${key}`, open8)}`);
   return `{${parts.join(",")}}`;
 }
-var import_node_crypto;
+var import_node_crypto2;
 var init_canonical = __esm({
   "src/evidence/canonical.ts"() {
     "use strict";
-    import_node_crypto = require("node:crypto");
+    import_node_crypto2 = require("node:crypto");
   }
 });
 
@@ -6936,7 +7088,7 @@ function isRef(value) {
 function cloneIssues(issues) {
   return issues.map((iss) => iss.path ? { ...iss, path: iss.path.slice() } : { ...iss });
 }
-function isRecursive(inst, stack, resolve8) {
+function isRecursive(inst, stack, resolve9) {
   const cached2 = recursive.get(inst);
   if (cached2 !== void 0)
     return cached2 ? PROVEN : NONE;
@@ -6946,7 +7098,7 @@ function isRecursive(inst, stack, resolve8) {
   let result2 = NONE;
   const check2 = (child) => {
     if (result2 !== PROVEN && child?._zod) {
-      const answer = isRecursive(child, stack, resolve8);
+      const answer = isRecursive(child, stack, resolve9);
       if (answer > result2)
         result2 = answer;
     }
@@ -6957,7 +7109,7 @@ function isRecursive(inst, stack, resolve8) {
       const desc2 = Object.getOwnPropertyDescriptor(sh, key);
       if (spread && !desc2.enumerable)
         continue;
-      const child = desc2.get ? ASSUMED : desc2.value?._zod ? isRecursive(desc2.value, stack, resolve8) : NONE;
+      const child = desc2.get ? ASSUMED : desc2.value?._zod ? isRecursive(desc2.value, stack, resolve9) : NONE;
       if (child > answer)
         answer = child;
     }
@@ -7021,7 +7173,7 @@ function isRecursive(inst, stack, resolve8) {
       break;
     // `$ZodLazy` caches its inner on the def, so a resolved edge is followed exactly
     case "lazy": {
-      const inner = def._cachedInner ?? (resolve8 ? inst._zod.innerType : void 0);
+      const inner = def._cachedInner ?? (resolve9 ? inst._zod.innerType : void 0);
       merge2(inner ? isRecursive(inner, stack, false) : ASSUMED);
       break;
     }
@@ -7091,7 +7243,7 @@ function isBackEdge(ctx, value) {
   const backEdges = ctx[STATE]?.backEdges;
   return backEdges !== void 0 && isRef(value) && backEdges.has(value);
 }
-var $ZodCyclicError, STATE, NO_ISSUES, recursive, NONE, ASSUMED, PROVEN, handoff, open, memo;
+var $ZodCyclicError, STATE, NO_ISSUES, recursive, NONE, ASSUMED, PROVEN, handoff, open2, memo;
 var init_memoizer = __esm({
   "node_modules/zod/v4/core/memoizer.js"() {
     init_util();
@@ -7107,7 +7259,7 @@ var init_memoizer = __esm({
     NONE = 0;
     ASSUMED = 1;
     PROVEN = 2;
-    open = [];
+    open2 = [];
     memo = {
       alloc(_inst, payload, empty) {
         const bucket = handoff;
@@ -7116,7 +7268,7 @@ var init_memoizer = __esm({
         handoff = void 0;
         const entry = { value: empty, issues: null };
         bucket.set(payload.value, entry);
-        open.push(entry);
+        open2.push(entry);
         return empty;
       },
       guard(inst) {
@@ -7187,10 +7339,10 @@ var init_memoizer = __esm({
               return payload;
             }
             handoff = bucket;
-            const depth = open.length;
+            const depth = open2.length;
             const result2 = base(payload, ctx);
             handoff = void 0;
-            const entry = open.length > depth ? open.pop() : void 0;
+            const entry = open2.length > depth ? open2.pop() : void 0;
             if (result2 instanceof Promise) {
               return result2.then((r7) => {
                 if (entry)
@@ -23319,6 +23471,93 @@ var init_evidence_document = __esm({
   }
 });
 
+// src/report/annotations.ts
+function renderAnnotations(record2) {
+  const all = [
+    ...record2.problems.map((problem2) => plain("error", `${problem2.stage}: ${problem2.reason}`, problem2.message)),
+    ...undecidedOf(record2).map((item2) => plain("error", `Undecided: ${item2.rule}`, item2.why)),
+    ...grouped(changesOf(record2, "enforce"), record2.exitCode === 0 ? "warning" : "error"),
+    ...grouped(changesOf(record2, "warn"), "warning"),
+    ...record2.warnings.map((text5) => plain("warning", "Portcullis", text5))
+  ];
+  return ["error", "warning"].flatMap(
+    (level) => limited(
+      all.filter((pending) => pending.level === level),
+      { record: record2, level }
+    )
+  );
+}
+function plain(level, title, message) {
+  return {
+    level,
+    write: () => {
+      const lines = message.split("\n").filter((line3) => line3.trim() !== "");
+      const shown = lines.slice(0, LINES3).map((line3) => visible(line3, MAX_LINE3));
+      return { level, title: visible(title, 200), message: joined(shown, lines.length) };
+    }
+  };
+}
+function grouped(changes3, level) {
+  const places = /* @__PURE__ */ new Map();
+  for (const change of changes3) {
+    const { location } = change;
+    const place2 = location ? `${location.file}
+${location.line}` : change.rules.join(" ");
+    const group = places.get(place2);
+    if (group === void 0) places.set(place2, [change]);
+    else group.push(change);
+  }
+  return [...places.values()].map((group) => {
+    return { level, write: () => annotationOf(group, level) };
+  });
+}
+function annotationOf(group, level) {
+  const rules2 = [...new Set(group.flatMap((change) => change.rules))];
+  const lines = group.slice(0, LINES3).map((change) => {
+    const { what, change: fix } = plainChange(change, MAX_LINE3);
+    return fix === void 0 ? what : `${what}. Change: ${fix}`;
+  });
+  const location = group[0]?.location;
+  const known2 = location !== void 0 && insideRepository(location.file);
+  return {
+    level,
+    title: visible(rules2.join(", "), 200),
+    message: joined(lines, group.length),
+    ...known2 ? { file: location.file, line: location.line } : {}
+  };
+}
+function insideRepository(file2) {
+  const plainText = file2 !== "" && file2.length <= 1e3 && visible(file2) === file2;
+  return plainText && !file2.startsWith("/") && !file2.split(/[/\\]/).includes("..");
+}
+function joined(lines, total) {
+  let length = 0;
+  const end2 = lines.findIndex((line3) => (length += line3.length + 1) > MAX_MESSAGE);
+  const shown = end2 === -1 ? lines : lines.slice(0, end2);
+  const rest = total - shown.length;
+  return [...shown, ...rest > 0 ? [`and ${rest} more in the job summary`] : []].join("\n");
+}
+function limited(pending, given) {
+  if (pending.length <= PER_LEVEL) return pending.map((one) => one.write());
+  const rest = `and ${pending.length - PER_LEVEL + 1} more places in the job summary and portcullis.json`;
+  const last2 = plain(given.level, headline(given.record), rest);
+  return [...pending.slice(0, PER_LEVEL - 1), last2].map((one) => one.write());
+}
+var PER_LEVEL, MAX_MESSAGE, MAX_LINE3, LINES3;
+var init_annotations = __esm({
+  "src/report/annotations.ts"() {
+    "use strict";
+    init_changes();
+    init_headline();
+    init_markdown();
+    init_plain();
+    PER_LEVEL = 10;
+    MAX_MESSAGE = 4e3;
+    MAX_LINE3 = 600;
+    LINES3 = 100;
+  }
+});
+
 // src/report/summary.ts
 function renderSummary(record2) {
   const blocks = [
@@ -23329,9 +23568,10 @@ function renderSummary(record2) {
     ...harmless2(record2),
     closing(record2),
     ...released(record2),
+    ...notes(record2),
     ...warnings2(record2),
     ...exceptions(record2),
-    ...chain(record2),
+    ...chain2(record2),
     ...rules(record2),
     ...machinery(record2)
   ];
@@ -23345,8 +23585,8 @@ function problems2(record2) {
   if (record2.problems.length === 0) return [];
   const items = record2.problems.slice(0, SHARE.rows).map((problem2) => {
     const lines = problem2.message.split("\n");
-    const shown = lines.slice(0, LINES2).map((line3) => inline(line3, 400));
-    const more2 = lines.length > LINES2 ? [`and ${lines.length - LINES2} more lines in portcullis.json`] : [];
+    const shown = lines.slice(0, LINES4).map((line3) => inline(line3, 400));
+    const more2 = lines.length > LINES4 ? [`and ${lines.length - LINES4} more lines in portcullis.json`] : [];
     return `**${problem2.stage}** ${code(problem2.reason)}: ${[...shown, ...more2].join("<br>")}`;
   });
   return [listWithin(items, { ...SHARE, total: record2.problems.length })];
@@ -23369,7 +23609,7 @@ function changes2(record2) {
 }
 function cells(record2, change) {
   return [
-    `${capital(change.severity)}: ${whatOf2(change)}`,
+    `${severityWords2(change)}: ${whatOf2(change)}`,
     whereOf2(record2, change).join(", "),
     change.fix === void 0 ? missingFix(change) : code(change.fix, 300)
   ];
@@ -23387,11 +23627,11 @@ function whatOf2(change) {
 }
 function idOf2(advisory) {
   if (advisory === void 0) return "";
-  const notes = [
+  const notes2 = [
     ...advisory.exploited ? ["known to be exploited"] : [],
     ...advisory.fixable ? [] : ["no fix yet"]
   ];
-  return `${inline(advisory.id)}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`;
+  return `${inline(advisory.id)}${notes2.length > 0 ? ` (${notes2.join(", ")})` : ""}`;
 }
 function titleOf(message) {
   return /, (?:fixed in [^:]{0,400}|no fix is known yet): (.*)$/s.exec(message.slice(0, 2e3))?.[1] ?? "";
@@ -23406,16 +23646,17 @@ function whereOf2(record2, change) {
     ...originOf(change, record2.subject?.platforms.length ?? 1).map((text5) => inline(text5))
   ];
 }
-function capital(word2) {
-  return `${word2.slice(0, 1).toUpperCase()}${word2.slice(1)}`;
+function severityWords2(change) {
+  const { severity: severity2 } = change;
+  return severity2 === "unknown" ? "No severity yet" : `${severity2.slice(0, 1).toUpperCase()}${severity2.slice(1)}`;
 }
 function harmless2(record2) {
   const words = harmlessWords(record2);
-  const notes = record2.warnings.slice(0, 20).map((text5) => `Note: ${inline(text5, 600)}`);
-  return [
-    ...words.length > 0 ? [`**Does not block:** ${words.map((word2) => inline(word2)).join(", ")}.`] : [],
-    ...notes.length > 0 ? [listWithin(notes, { ...SHARE, total: record2.warnings.length })] : []
-  ];
+  return words.length > 0 ? [`**Does not block:** ${words.map((word2) => inline(word2)).join(", ")}.`] : [];
+}
+function notes(record2) {
+  const items = record2.warnings.slice(0, 20).map((text5) => `Note: ${inline(text5, 600)}`);
+  return items.length > 0 ? [listWithin(items, { ...SHARE, total: record2.warnings.length })] : [];
 }
 function closing(record2) {
   const local = sameLocally(record2);
@@ -23461,7 +23702,7 @@ function remark(result2) {
   if (result2.violations.length === 0) return "";
   return result2.violations.length === 1 ? "1 violation" : `${result2.violations.length} violations`;
 }
-function chain(record2) {
+function chain2(record2) {
   const rows2 = custody(record2).map(([what, value]) => [what, code(value, 400)]);
   return rows2.length === 0 ? [] : [details("Chain of custody", table(["What", "Value"], rows2))];
 }
@@ -23494,7 +23735,7 @@ function tools(record2) {
     total: rows2.length
   });
 }
-var BUDGET, SHARE, ADVISORIES2, PATHS, LINES2;
+var BUDGET, SHARE, ADVISORIES2, PATHS, LINES4;
 var init_summary = __esm({
   "src/report/summary.ts"() {
     "use strict";
@@ -23507,3139 +23748,61 @@ var init_summary = __esm({
     SHARE = { rows: 100, bytes: 1e5 };
     ADVISORIES2 = 8;
     PATHS = 3;
-    LINES2 = 40;
+    LINES4 = 40;
   }
 });
 
-// src/tools/cache.ts
-function toolCacheFolder(environment) {
-  const named2 = [
-    environment["PORTCULLIS_CACHE"],
-    environment["RUNNER_TOOL_CACHE"],
-    environment["XDG_CACHE_HOME"]
-  ];
-  const [own2, runner, xdg] = named2.map((path3) => path3 !== void 0 && (0, import_node_path3.isAbsolute)(path3) ? path3 : void 0);
-  if (own2 !== void 0) return (0, import_node_path3.join)(own2, "assets");
-  return (0, import_node_path3.join)(runner ?? xdg ?? (0, import_node_path3.join)((0, import_node_os.homedir)(), ".cache"), "portcullis", "assets");
-}
-function cachedName(asset) {
-  return `${asset.sha256}-${asset.asset}`;
-}
-async function writableFolder(cache, fallback, log) {
-  try {
-    await (0, import_promises.mkdir)(cache, { recursive: true, mode: 493 });
-    await (0, import_promises.access)(cache, import_promises.constants.W_OK);
-    return cache;
-  } catch {
-    log("the tool cache cannot be written; downloads are kept for this run only");
-    await (0, import_promises.mkdir)(fallback, { recursive: true, mode: 448 });
-    return fallback;
-  }
-}
-async function dropEntry(path3) {
-  try {
-    await (0, import_promises.rm)(path3, { force: true });
-    return true;
-  } catch {
-    return false;
-  }
-}
-async function isThere(path3) {
-  try {
-    await (0, import_promises.lstat)(path3);
-    return true;
-  } catch {
-    return false;
-  }
-}
-var import_promises, import_node_os, import_node_path3;
-var init_cache = __esm({
-  "src/tools/cache.ts"() {
-    "use strict";
-    import_promises = require("node:fs/promises");
-    import_node_os = require("node:os");
-    import_node_path3 = require("node:path");
-  }
-});
-
-// src/tools/catalog.ts
-function toolPlatform(os2, arch) {
-  if (os2 !== "linux" && os2 !== "darwin") return void 0;
-  if (arch === "x64") return `${os2}/amd64`;
-  return arch === "arm64" ? `${os2}/arm64` : void 0;
-}
-function assetUrl(base, tool, asset) {
-  return `${base.replace(/\/+$/u, "")}/${tool.path}/${asset.asset}`;
-}
-var TOOL_NAMES, RELEASE_BASE, CATALOG;
-var init_catalog = __esm({
-  "src/tools/catalog.ts"() {
-    "use strict";
-    TOOL_NAMES = ["trivy", "syft", "cosign", "crane"];
-    RELEASE_BASE = "https://github.com";
-    CATALOG = {
-      trivy: {
-        version: "0.74.0",
-        path: "aquasecurity/trivy/releases/download/v0.74.0",
-        assets: {
-          "linux/amd64": {
-            asset: "trivy_0.74.0_Linux-64bit.tar.gz",
-            sha256: "2ae6fe3ee734b7fdf11335663e18c75ea12dccc76062f09f164a3b0f8be4371a",
-            member: "trivy"
-          },
-          "linux/arm64": {
-            asset: "trivy_0.74.0_Linux-ARM64.tar.gz",
-            sha256: "b94ce1976bbf3c15b514b605ee88be7c6d94a29be2302847ff01cb794d47aad5",
-            member: "trivy"
-          },
-          "darwin/amd64": {
-            asset: "trivy_0.74.0_macOS-64bit.tar.gz",
-            sha256: "472816f6888dda689d075c30254d4210b4d1035acf365aa72332f584c2f60485",
-            member: "trivy"
-          },
-          "darwin/arm64": {
-            asset: "trivy_0.74.0_macOS-ARM64.tar.gz",
-            sha256: "1caada5e0e2091909357c7525d3aa76f4b660b13821bc143b190c7483e31cc11",
-            member: "trivy"
-          }
-        }
-      },
-      syft: {
-        version: "1.51.0",
-        path: "anchore/syft/releases/download/v1.51.0",
-        assets: {
-          "linux/amd64": {
-            asset: "syft_1.51.0_linux_amd64.tar.gz",
-            sha256: "2a2e837a2c8d59ec9af5472ee22d3b04ee463c4e44476ecf993fd1e5ab6ebc7f",
-            member: "syft"
-          },
-          "linux/arm64": {
-            asset: "syft_1.51.0_linux_arm64.tar.gz",
-            sha256: "6c0466811541ea03add5213a60a1562f0851e4c0b0ecfdee1a694a9455285900",
-            member: "syft"
-          },
-          "darwin/amd64": {
-            asset: "syft_1.51.0_darwin_amd64.tar.gz",
-            sha256: "cddf9a044145caf0a1a3194d00d1dd51a1666f4814f2919cdb4768a0c062ad95",
-            member: "syft"
-          },
-          "darwin/arm64": {
-            asset: "syft_1.51.0_darwin_arm64.tar.gz",
-            sha256: "4f37f4c7fefce0a68e4cf71ba3f5f9829a99e65d89b29f7ee41b8c2c10ea8c59",
-            member: "syft"
-          }
-        }
-      },
-      cosign: {
-        version: "3.1.3",
-        path: "sigstore/cosign/releases/download/v3.1.3",
-        assets: {
-          "linux/amd64": {
-            asset: "cosign-linux-amd64",
-            sha256: "4629c757b7618056f8ddd7e2625ae9fdd94c0372a65049520bc7d9df9efc7f71"
-          },
-          "linux/arm64": {
-            asset: "cosign-linux-arm64",
-            sha256: "c5d324e091826b0d7a78eb16fef316450b4eb9aaec045611c08ba06f5e73220a"
-          },
-          "darwin/amd64": {
-            asset: "cosign-darwin-amd64",
-            sha256: "2347488e5d5b25336644024dfeca5601b190e91197a71a917bda44744aff106c"
-          },
-          "darwin/arm64": {
-            asset: "cosign-darwin-arm64",
-            sha256: "5cf948c2f4dfe59687bdd0b8523709067383e03982cc543475c8a7dc70e92a76"
-          }
-        }
-      },
-      crane: {
-        version: "0.22.1",
-        path: "google/go-containerregistry/releases/download/v0.22.1",
-        assets: {
-          "linux/amd64": {
-            asset: "go-containerregistry_Linux_x86_64.tar.gz",
-            sha256: "0ab7a1d6932a213aed964ce97666c3077fe691c8606413674a8b3e0b9ec4cda0",
-            member: "crane"
-          },
-          "linux/arm64": {
-            asset: "go-containerregistry_Linux_arm64.tar.gz",
-            sha256: "898c0cff975f898a33e8c4580bdafb0e7c02c7faa33374e946762f97c4ab7110",
-            member: "crane"
-          },
-          "darwin/amd64": {
-            asset: "go-containerregistry_Darwin_x86_64.tar.gz",
-            sha256: "6fedd06a648c11335f0e8b9547e4783002c30e9336047fec292942cd518bb799",
-            member: "crane"
-          },
-          "darwin/arm64": {
-            asset: "go-containerregistry_Darwin_arm64.tar.gz",
-            sha256: "2231fc8df8806d20d680ff1225db44e095a55dd6ac1ae8eced4faf4b278b78fb",
-            member: "crane"
-          }
-        }
-      }
-    };
-  }
-});
-
-// src/tools/denylist.ts
-function refuseDenied(found) {
-  const known2 = found.sha256 === void 0 ? void 0 : PROGRAMS[found.sha256.toLowerCase()];
-  const version2 = found.version?.replace(/^v/u, "");
-  const bad = version2 !== void 0 && VERSIONS[found.name]?.includes(version2) === true;
-  if (known2 === void 0 && !bad) return;
-  throw new GateError("integrity", {
-    reason: "tool-denied",
-    message: `${found.name} ${version2 ?? ""} is refused: ${known2 ?? "this version was published with malicious code (CVE-2026-33634)"}. Use the pinned version (tools: release).`
-  });
-}
-var VERSIONS, PROGRAMS;
-var init_denylist = __esm({
-  "src/tools/denylist.ts"() {
-    "use strict";
-    init_errors();
-    VERSIONS = {
-      trivy: ["0.69.4", "0.69.5", "0.69.6"]
-    };
-    PROGRAMS = {
-      "822dd269ec10459572dfaaefe163dae693c344249a0161953f0d5cdd110bd2a0": "Trivy 0.69.4 for Linux (CVE-2026-33634)"
-    };
-  }
-});
-
-// src/tools/sources.ts
-function parseToolOrigin(text5) {
-  if (text5 === "auto" || text5 === "release" || text5 === "path" || text5 === "source") return { kind: text5 };
-  if (text5.startsWith("mirror:")) return { kind: "mirror", base: mirrorBase(text5.slice("mirror:".length)) };
-  if (text5.startsWith("dir:")) {
-    const folder = text5.slice("dir:".length);
-    if (folder !== "") return { kind: "dir", folder: (0, import_node_path4.resolve)(folder) };
-  }
-  throw refused(`"${text5}" is not one of auto, release, mirror:URL, dir:PATH, path, source`);
-}
-function mirrorBase(text5) {
-  const url2 = URL.canParse(text5) ? new URL(text5) : void 0;
-  if (url2 === void 0 || !isFetchable(url2)) throw refused(`the mirror "${text5}" is not an https URL`);
-  if (url2.username !== "" || url2.password !== "" || url2.search !== "" || url2.hash !== "")
-    throw refused("a mirror URL holds no credentials, query or fragment");
-  return url2.href;
-}
-function isFetchable(url2) {
-  if (url2.protocol === "https:") return true;
-  return url2.protocol === "http:" && ["127.0.0.1", "[::1]", "localhost"].includes(url2.hostname);
-}
-function refused(why) {
-  return new GateError("config", { reason: "tools-source", message: `Input tools: ${why}.` });
-}
-var import_node_path4;
-var init_sources = __esm({
-  "src/tools/sources.ts"() {
-    "use strict";
-    import_node_path4 = require("node:path");
-    init_errors();
-  }
-});
-
-// src/tools/download.ts
-async function downloadFile(download) {
-  const { limits, signal } = download;
-  const whole = AbortSignal.any([signal, AbortSignal.timeout(limits.totalMs)]);
-  let last2 = "no attempt was made";
-  for (let attempt2 = 1; attempt2 <= limits.attempts; attempt2 += 1) {
-    const outcome2 = await attemptDownload(download, whole);
-    if ("path" in outcome2) return outcome2.path;
-    last2 = outcome2.hiccup.why;
-    const most = outcome2.hiccup.offline === true ? Math.min(limits.connectAttempts, limits.attempts) : limits.attempts;
-    if (whole.aborted || attempt2 >= most) break;
-    const pause = pauseBefore(outcome2.hiccup, attempt2, limits);
-    download.log(`${download.url}: ${last2}; trying again in ${pause} ms`);
-    await (0, import_promises3.setTimeout)(pause, void 0, { signal: whole }).catch(() => void 0);
-  }
-  if (signal.aborted)
-    throw new GateError("tool", { reason: "cancelled", message: "The download was cancelled." });
-  throw new GateError("service", {
-    reason: "host-unreachable",
-    message: `${download.url} could not be fetched: ${last2}. Try again later, or use tools: mirror:URL or dir:PATH.`
-  });
-}
-function pauseBefore(hiccup, attempt2, limits) {
-  const growing = limits.pauseMs * 2 ** (attempt2 - 1);
-  return Math.min(Math.max(growing, hiccup.after ?? 0), limits.maxPauseMs);
-}
-async function attemptDownload(download, signal) {
-  const idle = new AbortController();
-  const timer = setTimeout(() => idle.abort(new Error("the host stopped answering")), download.limits.idleMs);
-  try {
-    const answer = await follow(download.url, AbortSignal.any([signal, idle.signal]));
-    if ("hiccup" in answer) return answer;
-    const path3 = await receive(download, {
-      body: answer.body,
-      length: answer.length,
-      alive: () => void timer.refresh()
-    });
-    return { path: path3 };
-  } catch (thrown) {
-    if (thrown instanceof GateError) throw thrown;
-    if (idle.signal.aborted) return { hiccup: { why: "the host stopped answering" } };
-    return { hiccup: { why: describeFetchError(thrown), offline: isOffline(thrown) } };
-  } finally {
-    clearTimeout(timer);
-    idle.abort();
-  }
-}
-async function follow(first, signal) {
-  let url2 = new URL(first);
-  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-    if (!isFetchable(url2))
-      throw new GateError("integrity", {
-        reason: "insecure-redirect",
-        message: `${first} led to ${url2.origin}, which is not https. Nothing was fetched from there.`
-      });
-    const response = await fetch(url2, {
-      redirect: "manual",
-      signal,
-      headers: { "accept-encoding": "identity", "user-agent": "portcullis" }
-    });
-    const location = response.headers.get("location");
-    if (response.status >= 300 && response.status < 400 && location !== null) {
-      await response.body?.cancel();
-      url2 = new URL(location, url2);
-      continue;
+// src/report/render.ts
+function renderReport(record2, format) {
+  const known2 = REPORT_FORMATS.find((name) => name === format);
+  switch (known2) {
+    case "json":
+      return recordText(record2);
+    case "summary":
+      return renderSummary(record2);
+    case "annotations":
+      return renderAnnotations(record2).map((annotation) => `${annotationLine(annotation)}
+`).join("");
+    case "terminal":
+      return `${renderTerminal(record2)}
+`;
+    case void 0: {
+      const message = `The format '${visible(format, 60)}' is not known. There are: ${REPORT_FORMATS.join(", ")}.`;
+      throw new GateError("config", { reason: "report-format", message });
     }
-    return readHead(first, response);
-  }
-  throw new GateError("service", { reason: "too-many-redirects", message: `${first} redirects without end.` });
-}
-async function readHead(url2, response) {
-  const { status, body } = response;
-  if (status === 200 && body !== null) {
-    const length = response.headers.get("content-length");
-    return { body, length: length !== null && /^\d+$/u.test(length) ? Number(length) : void 0 };
-  }
-  await body?.cancel();
-  const after = retryAfter(response.headers.get("retry-after"));
-  if (status === 408 || status === 429 || status >= 500)
-    return { hiccup: { why: `the host answered ${status}`, ...after === void 0 ? {} : { after } } };
-  throw new GateError("service", {
-    reason: "asset-missing",
-    message: `${url2} is not there (the host answered ${status}). Use tools: mirror:URL or dir:PATH with the asset of that name.`
-  });
-}
-function retryAfter(value, now = Date.now()) {
-  if (value === null) return void 0;
-  if (/^\d{1,9}$/u.test(value.trim())) return Number(value) * 1e3;
-  const date6 = Date.parse(value);
-  return Number.isNaN(date6) ? void 0 : Math.max(0, date6 - now);
-}
-async function receive(download, { body, length, alive }) {
-  const { limits, folder, fileName, sha256: sha2564 } = download;
-  if (length !== void 0 && length > limits.maxBytes) throw tooBig(download);
-  const part = (0, import_node_path5.join)(folder, `${fileName}.${(0, import_node_crypto2.randomBytes)(8).toString("hex")}.part`);
-  const file2 = await (0, import_promises2.open)(part, "wx", 384).catch((cause) => notWritten(fileName, cause));
-  try {
-    const hash2 = (0, import_node_crypto2.createHash)("sha256");
-    let size2 = 0;
-    for await (const chunk of body) {
-      alive();
-      size2 += chunk.length;
-      if (size2 > limits.maxBytes) throw tooBig(download);
-      hash2.update(chunk);
-      await file2.writeFile(chunk).catch((cause) => notWritten(fileName, cause));
-    }
-    if (length !== void 0 && size2 !== length) throw new Error(`only ${size2} of ${length} bytes arrived`);
-    const found = hash2.digest("hex");
-    if (found !== sha2564) throw wrongHash(download, found);
-    await file2.sync().catch((cause) => notWritten(fileName, cause));
-    await file2.close();
-    const target2 = (0, import_node_path5.join)(folder, fileName);
-    await (0, import_promises2.rename)(part, target2);
-    return target2;
-  } finally {
-    await file2.close().catch(() => void 0);
-    await (0, import_promises2.rm)(part, { force: true });
   }
 }
-function notWritten(fileName, cause) {
-  const message = `${fileName} could not be written: ${describeError(cause)}. Is the disk full?`;
-  throw new GateError("tool", { reason: "download-not-written", message, cause });
+function annotationLine(annotation) {
+  const { level, file: file2, line: line3, title, message } = annotation;
+  const place2 = file2 === void 0 ? "" : ` ${file2}:${line3 ?? 1}`;
+  return `${level}${place2} ${title}: ${message.split("\n").join("; ")}`;
 }
-function tooBig({ url: url2, limits }) {
-  const message = `${url2} is bigger than the ${limits.maxBytes} bytes allowed. Nothing of it was kept.`;
-  return new GateError("integrity", { reason: "asset-too-big", message });
-}
-function wrongHash({ url: url2, sha256: sha2564 }, found) {
-  return new GateError("integrity", {
-    reason: "asset-hash-mismatch",
-    message: `${url2} has SHA-256 ${found}, expected ${sha2564}. It is not what was pinned; nothing of it was kept or started.`
-  });
-}
-function describeFetchError(thrown) {
-  const cause = causeOf(thrown);
-  return cause === void 0 ? describeError(thrown) : `${describeError(thrown)} (${describeError(cause)})`;
-}
-function isOffline(thrown) {
-  const cause = causeOf(thrown);
-  const code2 = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : void 0;
-  return typeof code2 === "string" && OFFLINE.has(code2);
-}
-function causeOf(thrown) {
-  return typeof thrown === "object" && thrown !== null && "cause" in thrown ? thrown.cause : void 0;
-}
-var import_node_crypto2, import_promises2, import_node_path5, import_promises3, DOWNLOAD_LIMITS, MAX_REDIRECTS, OFFLINE;
-var init_download = __esm({
-  "src/tools/download.ts"() {
-    "use strict";
-    import_node_crypto2 = require("node:crypto");
-    import_promises2 = require("node:fs/promises");
-    import_node_path5 = require("node:path");
-    import_promises3 = require("node:timers/promises");
-    init_errors();
-    init_sources();
-    DOWNLOAD_LIMITS = {
-      maxBytes: 300 * 1024 * 1024,
-      idleMs: 3e4,
-      totalMs: 15 * 6e4,
-      attempts: 4,
-      connectAttempts: 4,
-      pauseMs: 1e3,
-      maxPauseMs: 6e4
-    };
-    MAX_REDIRECTS = 5;
-    OFFLINE = /* @__PURE__ */ new Set([
-      ...["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "UND_ERR_CONNECT_TIMEOUT"]
-    ]);
-  }
-});
-
-// src/tools/hash.ts
-async function hashFile(path3) {
-  const hash2 = (0, import_node_crypto3.createHash)("sha256");
-  for await (const chunk of (0, import_node_fs2.createReadStream)(path3, { highWaterMark: 1024 * 1024 }))
-    hash2.update(chunk);
-  return hash2.digest("hex");
-}
-var import_node_crypto3, import_node_fs2;
-var init_hash = __esm({
-  "src/tools/hash.ts"() {
-    "use strict";
-    import_node_crypto3 = require("node:crypto");
-    import_node_fs2 = require("node:fs");
-  }
-});
-
-// src/tools/known-builds.ts
-async function knownBuilds(programRoot2, name) {
-  const text5 = await readHashes((0, import_node_path6.join)(programRoot2, "toolchain", "hashes.json"));
-  if (text5 === void 0) return [];
-  const parsed2 = hashes.safeParse(parseJson(text5));
-  if (!parsed2.success || text5.length > MAX_BYTES)
-    throw new GateError("tool", {
-      reason: "hashes-unreadable",
-      message: "toolchain/hashes.json is not a table of hashes. Take the file of this version again."
-    });
-  return Object.values(parsed2.data).flatMap(
-    (platforms) => Object.values(platforms).flatMap((programs) => programs[name] ?? [])
+function recordText(record2) {
+  const text5 = `${JSON.stringify(record2, null, 2)}
+`;
+  if (!/[^\n\x20-\x7e]|##\[/.test(text5)) return text5;
+  return text5.replaceAll("##[", "#\\u0023[").replace(
+    /[^\n\x20-\x7e\p{L}\p{N}\p{P}\p{S}\p{M} ]/gu,
+    (character) => Array.from({ length: character.length }, (_2, at2) => escapeUnit(character.charCodeAt(at2))).join("")
   );
 }
-async function readHashes(path3) {
-  try {
-    return await (0, import_promises4.readFile)(path3, "utf8");
-  } catch (cause) {
-    if (typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOENT")
-      return void 0;
-    const message = `toolchain/hashes.json cannot be read: ${describeError(cause)}.`;
-    throw new GateError("tool", { reason: "hashes-unreadable", message, cause });
-  }
+function escapeUnit(unit) {
+  return `\\u${unit.toString(16).padStart(4, "0")}`;
 }
-function parseJson(text5) {
-  try {
-    return JSON.parse(text5);
-  } catch {
-    return void 0;
-  }
-}
-var import_promises4, import_node_path6, HEX, hashes, MAX_BYTES;
-var init_known_builds = __esm({
-  "src/tools/known-builds.ts"() {
+var REPORT_FORMATS;
+var init_render = __esm({
+  "src/report/render.ts"() {
     "use strict";
-    import_promises4 = require("node:fs/promises");
-    import_node_path6 = require("node:path");
-    init_zod();
     init_errors();
-    HEX = /^[0-9a-f]{64}$/u;
-    hashes = external_exports.record(external_exports.string(), external_exports.record(external_exports.string(), external_exports.record(external_exports.string(), external_exports.string().regex(HEX))));
-    MAX_BYTES = 1024 * 1024;
+    init_annotations();
+    init_markdown();
+    init_summary();
+    init_terminal();
+    REPORT_FORMATS = ["json", "summary", "annotations", "terminal"];
   }
 });
 
-// node_modules/events-universal/default.js
-var require_default = __commonJS({
-  "node_modules/events-universal/default.js"(exports2, module2) {
-    module2.exports = require("events");
-  }
-});
-
-// node_modules/fast-fifo/fixed-size.js
-var require_fixed_size = __commonJS({
-  "node_modules/fast-fifo/fixed-size.js"(exports2, module2) {
-    module2.exports = class FixedFIFO {
-      constructor(hwm) {
-        if (!(hwm > 0) || (hwm - 1 & hwm) !== 0) throw new Error("Max size for a FixedFIFO should be a power of two");
-        this.buffer = new Array(hwm);
-        this.mask = hwm - 1;
-        this.top = 0;
-        this.btm = 0;
-        this.next = null;
-      }
-      clear() {
-        this.top = this.btm = 0;
-        this.next = null;
-        this.buffer.fill(void 0);
-      }
-      push(data) {
-        if (this.buffer[this.top] !== void 0) return false;
-        this.buffer[this.top] = data;
-        this.top = this.top + 1 & this.mask;
-        return true;
-      }
-      shift() {
-        const last2 = this.buffer[this.btm];
-        if (last2 === void 0) return void 0;
-        this.buffer[this.btm] = void 0;
-        this.btm = this.btm + 1 & this.mask;
-        return last2;
-      }
-      peek() {
-        return this.buffer[this.btm];
-      }
-      isEmpty() {
-        return this.buffer[this.btm] === void 0;
-      }
-    };
-  }
-});
-
-// node_modules/fast-fifo/index.js
-var require_fast_fifo = __commonJS({
-  "node_modules/fast-fifo/index.js"(exports2, module2) {
-    var FixedFIFO = require_fixed_size();
-    module2.exports = class FastFIFO {
-      constructor(hwm) {
-        this.hwm = hwm || 16;
-        this.head = new FixedFIFO(this.hwm);
-        this.tail = this.head;
-        this.length = 0;
-      }
-      clear() {
-        this.head = this.tail;
-        this.head.clear();
-        this.length = 0;
-      }
-      push(val) {
-        this.length++;
-        if (!this.head.push(val)) {
-          const prev = this.head;
-          this.head = prev.next = new FixedFIFO(2 * this.head.buffer.length);
-          this.head.push(val);
-        }
-      }
-      shift() {
-        if (this.length !== 0) this.length--;
-        const val = this.tail.shift();
-        if (val === void 0 && this.tail.next) {
-          const next = this.tail.next;
-          this.tail.next = null;
-          this.tail = next;
-          return this.tail.shift();
-        }
-        return val;
-      }
-      peek() {
-        const val = this.tail.peek();
-        if (val === void 0 && this.tail.next) return this.tail.next.peek();
-        return val;
-      }
-      isEmpty() {
-        return this.length === 0;
-      }
-    };
-  }
-});
-
-// node_modules/b4a/index.js
-var require_b4a = __commonJS({
-  "node_modules/b4a/index.js"(exports2, module2) {
-    function isBuffer(value) {
-      return Buffer.isBuffer(value) || value instanceof Uint8Array;
-    }
-    function isEncoding(encoding) {
-      return Buffer.isEncoding(encoding);
-    }
-    function alloc(size2, fill2, encoding) {
-      return Buffer.alloc(size2, fill2, encoding);
-    }
-    function allocUnsafe(size2) {
-      return Buffer.allocUnsafe(size2);
-    }
-    function allocUnsafeSlow(size2) {
-      return Buffer.allocUnsafeSlow(size2);
-    }
-    function byteLength2(string4, encoding) {
-      return Buffer.byteLength(string4, encoding);
-    }
-    function compare3(a, b) {
-      return Buffer.compare(a, b);
-    }
-    function concat(buffers, totalLength) {
-      return Buffer.concat(buffers, totalLength);
-    }
-    function copy(source, target2, targetStart, start, end2) {
-      return toBuffer2(source).copy(target2, targetStart, start, end2);
-    }
-    function equals(a, b) {
-      return toBuffer2(a).equals(b);
-    }
-    function fill(buffer, value, offset, end2, encoding) {
-      return toBuffer2(buffer).fill(value, offset, end2, encoding);
-    }
-    function from(value, encodingOrOffset, length) {
-      return Buffer.from(value, encodingOrOffset, length);
-    }
-    function includes(buffer, value, byteOffset, encoding) {
-      return toBuffer2(buffer).includes(value, byteOffset, encoding);
-    }
-    function indexOf(buffer, value, byfeOffset, encoding) {
-      return toBuffer2(buffer).indexOf(value, byfeOffset, encoding);
-    }
-    function lastIndexOf(buffer, value, byteOffset, encoding) {
-      return toBuffer2(buffer).lastIndexOf(value, byteOffset, encoding);
-    }
-    function swap16(buffer) {
-      return toBuffer2(buffer).swap16();
-    }
-    function swap32(buffer) {
-      return toBuffer2(buffer).swap32();
-    }
-    function swap64(buffer) {
-      return toBuffer2(buffer).swap64();
-    }
-    function toBuffer2(buffer) {
-      if (Buffer.isBuffer(buffer)) return buffer;
-      return Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-    }
-    function toString(buffer, encoding, start, end2) {
-      return toBuffer2(buffer).toString(encoding, start, end2);
-    }
-    function toHex(buffer, start, end2) {
-      return toBuffer2(buffer).toString("hex", start, end2);
-    }
-    function write(buffer, string4, offset, length, encoding) {
-      return toBuffer2(buffer).write(string4, offset, length, encoding);
-    }
-    function readDoubleBE(buffer, offset) {
-      return toBuffer2(buffer).readDoubleBE(offset);
-    }
-    function readDoubleLE(buffer, offset) {
-      return toBuffer2(buffer).readDoubleLE(offset);
-    }
-    function readFloatBE(buffer, offset) {
-      return toBuffer2(buffer).readFloatBE(offset);
-    }
-    function readFloatLE(buffer, offset) {
-      return toBuffer2(buffer).readFloatLE(offset);
-    }
-    function readInt32BE(buffer, offset) {
-      return toBuffer2(buffer).readInt32BE(offset);
-    }
-    function readInt32LE(buffer, offset) {
-      return toBuffer2(buffer).readInt32LE(offset);
-    }
-    function readUInt32BE(buffer, offset) {
-      return toBuffer2(buffer).readUInt32BE(offset);
-    }
-    function readUInt32LE(buffer, offset) {
-      return toBuffer2(buffer).readUInt32LE(offset);
-    }
-    function writeDoubleBE(buffer, value, offset) {
-      return toBuffer2(buffer).writeDoubleBE(value, offset);
-    }
-    function writeDoubleLE(buffer, value, offset) {
-      return toBuffer2(buffer).writeDoubleLE(value, offset);
-    }
-    function writeFloatBE(buffer, value, offset) {
-      return toBuffer2(buffer).writeFloatBE(value, offset);
-    }
-    function writeFloatLE(buffer, value, offset) {
-      return toBuffer2(buffer).writeFloatLE(value, offset);
-    }
-    function writeInt32BE(buffer, value, offset) {
-      return toBuffer2(buffer).writeInt32BE(value, offset);
-    }
-    function writeInt32LE(buffer, value, offset) {
-      return toBuffer2(buffer).writeInt32LE(value, offset);
-    }
-    function writeUInt32BE(buffer, value, offset) {
-      return toBuffer2(buffer).writeUInt32BE(value, offset);
-    }
-    function writeUInt32LE(buffer, value, offset) {
-      return toBuffer2(buffer).writeUInt32LE(value, offset);
-    }
-    module2.exports = {
-      isBuffer,
-      isEncoding,
-      alloc,
-      allocUnsafe,
-      allocUnsafeSlow,
-      byteLength: byteLength2,
-      compare: compare3,
-      concat,
-      copy,
-      equals,
-      fill,
-      from,
-      includes,
-      indexOf,
-      lastIndexOf,
-      swap16,
-      swap32,
-      swap64,
-      toBuffer: toBuffer2,
-      toString,
-      toHex,
-      write,
-      readDoubleBE,
-      readDoubleLE,
-      readFloatBE,
-      readFloatLE,
-      readInt32BE,
-      readInt32LE,
-      readUInt32BE,
-      readUInt32LE,
-      writeDoubleBE,
-      writeDoubleLE,
-      writeFloatBE,
-      writeFloatLE,
-      writeInt32BE,
-      writeInt32LE,
-      writeUInt32BE,
-      writeUInt32LE
-    };
-  }
-});
-
-// node_modules/text-decoder/lib/pass-through-decoder.js
-var require_pass_through_decoder = __commonJS({
-  "node_modules/text-decoder/lib/pass-through-decoder.js"(exports2, module2) {
-    var b4a = require_b4a();
-    module2.exports = class PassThroughDecoder {
-      constructor(encoding) {
-        this.encoding = encoding;
-      }
-      get remaining() {
-        return 0;
-      }
-      decode(data) {
-        return b4a.toString(data, this.encoding);
-      }
-      flush() {
-        return "";
-      }
-    };
-  }
-});
-
-// node_modules/text-decoder/lib/utf8-decoder.js
-var require_utf8_decoder = __commonJS({
-  "node_modules/text-decoder/lib/utf8-decoder.js"(exports2, module2) {
-    var b4a = require_b4a();
-    module2.exports = class UTF8Decoder {
-      constructor() {
-        this._reset();
-      }
-      get remaining() {
-        return this.bytesSeen;
-      }
-      decode(data) {
-        if (data.byteLength === 0) return "";
-        if (this.bytesNeeded === 0 && trailingIncomplete(data, 0) === 0) {
-          this.bytesSeen = trailingBytesSeen(data);
-          return b4a.toString(data, "utf8");
-        }
-        let result2 = "";
-        let start = 0;
-        if (this.bytesNeeded > 0) {
-          while (start < data.byteLength) {
-            const byte = data[start];
-            if (byte < this.lowerBoundary || byte > this.upperBoundary) {
-              result2 += "�";
-              this._reset();
-              break;
-            }
-            this.lowerBoundary = 128;
-            this.upperBoundary = 191;
-            this.codePoint = this.codePoint << 6 | byte & 63;
-            this.bytesSeen++;
-            start++;
-            if (this.bytesSeen === this.bytesNeeded) {
-              result2 += String.fromCodePoint(this.codePoint);
-              this._reset();
-              break;
-            }
-          }
-          if (this.bytesNeeded > 0) return result2;
-        }
-        const trailing = trailingIncomplete(data, start);
-        const end2 = data.byteLength - trailing;
-        if (end2 > start) result2 += b4a.toString(data, "utf8", start, end2);
-        for (let i = end2; i < data.byteLength; i++) {
-          const byte = data[i];
-          if (this.bytesNeeded === 0) {
-            if (byte <= 127) {
-              this.bytesSeen = 0;
-              result2 += String.fromCharCode(byte);
-            } else if (byte >= 194 && byte <= 223) {
-              this.bytesNeeded = 2;
-              this.bytesSeen = 1;
-              this.codePoint = byte & 31;
-            } else if (byte >= 224 && byte <= 239) {
-              if (byte === 224) this.lowerBoundary = 160;
-              else if (byte === 237) this.upperBoundary = 159;
-              this.bytesNeeded = 3;
-              this.bytesSeen = 1;
-              this.codePoint = byte & 15;
-            } else if (byte >= 240 && byte <= 244) {
-              if (byte === 240) this.lowerBoundary = 144;
-              else if (byte === 244) this.upperBoundary = 143;
-              this.bytesNeeded = 4;
-              this.bytesSeen = 1;
-              this.codePoint = byte & 7;
-            } else {
-              this.bytesSeen = 1;
-              result2 += "�";
-            }
-            continue;
-          }
-          if (byte < this.lowerBoundary || byte > this.upperBoundary) {
-            result2 += "�";
-            i--;
-            this._reset();
-            continue;
-          }
-          this.lowerBoundary = 128;
-          this.upperBoundary = 191;
-          this.codePoint = this.codePoint << 6 | byte & 63;
-          this.bytesSeen++;
-          if (this.bytesSeen === this.bytesNeeded) {
-            result2 += String.fromCodePoint(this.codePoint);
-            this._reset();
-          }
-        }
-        return result2;
-      }
-      flush() {
-        const result2 = this.bytesNeeded > 0 ? "�" : "";
-        this._reset();
-        return result2;
-      }
-      _reset() {
-        this.codePoint = 0;
-        this.bytesNeeded = 0;
-        this.bytesSeen = 0;
-        this.lowerBoundary = 128;
-        this.upperBoundary = 191;
-      }
-    };
-    function trailingIncomplete(data, start) {
-      const len = data.byteLength;
-      if (len <= start) return 0;
-      const limit = Math.max(start, len - 4);
-      let i = len - 1;
-      while (i > limit && (data[i] & 192) === 128) i--;
-      if (i < start) return 0;
-      const byte = data[i];
-      let needed;
-      if (byte <= 127) return 0;
-      if (byte >= 194 && byte <= 223) needed = 2;
-      else if (byte >= 224 && byte <= 239) needed = 3;
-      else if (byte >= 240 && byte <= 244) needed = 4;
-      else return 0;
-      const available = len - i;
-      return available < needed ? available : 0;
-    }
-    function trailingBytesSeen(data) {
-      const len = data.byteLength;
-      if (len === 0) return 0;
-      const last2 = data[len - 1];
-      if (last2 <= 127) return 0;
-      if ((last2 & 192) !== 128) return 1;
-      const limit = Math.max(0, len - 4);
-      let i = len - 2;
-      while (i >= limit && (data[i] & 192) === 128) i--;
-      if (i < 0) return 1;
-      const first = data[i];
-      let needed;
-      if (first >= 194 && first <= 223) needed = 2;
-      else if (first >= 224 && first <= 239) needed = 3;
-      else if (first >= 240 && first <= 244) needed = 4;
-      else return 1;
-      if (len - i !== needed) return 1;
-      if (needed >= 3) {
-        const second = data[i + 1];
-        if (first === 224 && second < 160) return 1;
-        if (first === 237 && second > 159) return 1;
-        if (first === 240 && second < 144) return 1;
-        if (first === 244 && second > 143) return 1;
-      }
-      return 0;
-    }
-  }
-});
-
-// node_modules/text-decoder/index.js
-var require_text_decoder = __commonJS({
-  "node_modules/text-decoder/index.js"(exports2, module2) {
-    var PassThroughDecoder = require_pass_through_decoder();
-    var UTF8Decoder = require_utf8_decoder();
-    module2.exports = class TextDecoder {
-      constructor(encoding = "utf8") {
-        this.encoding = normalizeEncoding(encoding);
-        switch (this.encoding) {
-          case "utf8":
-            this.decoder = new UTF8Decoder();
-            break;
-          case "utf16le":
-          case "base64":
-            throw new Error("Unsupported encoding: " + this.encoding);
-          default:
-            this.decoder = new PassThroughDecoder(this.encoding);
-        }
-      }
-      get remaining() {
-        return this.decoder.remaining;
-      }
-      push(data) {
-        if (typeof data === "string") return data;
-        return this.decoder.decode(data);
-      }
-      // For Node.js compatibility
-      write(data) {
-        return this.push(data);
-      }
-      end(data) {
-        let result2 = "";
-        if (data) result2 = this.push(data);
-        result2 += this.decoder.flush();
-        return result2;
-      }
-    };
-    function normalizeEncoding(encoding) {
-      encoding = encoding.toLowerCase();
-      switch (encoding) {
-        case "utf8":
-        case "utf-8":
-          return "utf8";
-        case "ucs2":
-        case "ucs-2":
-        case "utf16le":
-        case "utf-16le":
-          return "utf16le";
-        case "latin1":
-        case "binary":
-          return "latin1";
-        case "base64":
-        case "ascii":
-        case "hex":
-          return encoding;
-        default:
-          throw new Error("Unknown encoding: " + encoding);
-      }
-    }
-  }
-});
-
-// node_modules/streamx/lib/errors.js
-var require_errors = __commonJS({
-  "node_modules/streamx/lib/errors.js"(exports2, module2) {
-    module2.exports = class StreamError extends Error {
-      constructor(msg, code2, fn2 = StreamError) {
-        super(msg);
-        this.code = code2;
-        if (Error.captureStackTrace) {
-          Error.captureStackTrace(this, fn2);
-        }
-      }
-      static isStreamDestroyed(err) {
-        return err && err.code === "STREAM_DESTROYED";
-      }
-      static isPrematureClose(err) {
-        return err && err.code === "PREMATURE_CLOSE";
-      }
-      static isAborted(err) {
-        return err && err.code === "ABORTED";
-      }
-      static isBadArgument(err) {
-        return err && err.code === "BAD_ARGUMENT";
-      }
-      get name() {
-        return "StreamError";
-      }
-      static STREAM_DESTROYED() {
-        return new StreamError("Stream was destroyed", "STREAM_DESTROYED", StreamError.STREAM_DESTROYED);
-      }
-      static PREMATURE_CLOSE(msg = "Premature close") {
-        return new StreamError(msg, "PREMATURE_CLOSE", StreamError.PREMATURE_CLOSE);
-      }
-      static ABORTED() {
-        return new StreamError("Stream aborted", "ABORTED", StreamError.ABORTED);
-      }
-      static BAD_ARGUMENT(msg = "Bad argument") {
-        return new StreamError(msg, "BAD_ARGUMENT", StreamError.BAD_ARGUMENT);
-      }
-    };
-  }
-});
-
-// node_modules/streamx/index.js
-var require_streamx = __commonJS({
-  "node_modules/streamx/index.js"(exports2, module2) {
-    var { EventEmitter: EventEmitter3 } = require_default();
-    var FIFO = require_fast_fifo();
-    var TextDecoder2 = require_text_decoder();
-    var StreamError = require_errors();
-    var qmt = typeof queueMicrotask === "undefined" ? (fn2) => global.process.nextTick(fn2) : queueMicrotask;
-    var MAX = (1 << 29) - 1;
-    var OPENING = 1;
-    var PREDESTROYING = 2;
-    var DESTROYING = 4;
-    var DESTROYED2 = 8;
-    var NOT_OPENING = MAX ^ OPENING;
-    var NOT_PREDESTROYING = MAX ^ PREDESTROYING;
-    var READ_ACTIVE = 1 << 4;
-    var READ_UPDATING = 2 << 4;
-    var READ_PRIMARY = 4 << 4;
-    var READ_QUEUED = 8 << 4;
-    var READ_RESUMED = 16 << 4;
-    var READ_PIPE_DRAINED = 32 << 4;
-    var READ_ENDING = 64 << 4;
-    var READ_EMIT_DATA = 128 << 4;
-    var READ_EMIT_READABLE = 256 << 4;
-    var READ_EMITTED_READABLE = 512 << 4;
-    var READ_DONE = 1024 << 4;
-    var READ_NEXT_TICK = 2048 << 4;
-    var READ_NEEDS_PUSH = 4096 << 4;
-    var READ_READ_AHEAD = 8192 << 4;
-    var READ_FLOWING = READ_RESUMED | READ_PIPE_DRAINED;
-    var READ_ACTIVE_AND_NEEDS_PUSH = READ_ACTIVE | READ_NEEDS_PUSH;
-    var READ_PRIMARY_AND_ACTIVE = READ_PRIMARY | READ_ACTIVE;
-    var READ_EMIT_READABLE_AND_QUEUED = READ_EMIT_READABLE | READ_QUEUED;
-    var READ_RESUMED_READ_AHEAD = READ_RESUMED | READ_READ_AHEAD;
-    var READ_NOT_ACTIVE = MAX ^ READ_ACTIVE;
-    var READ_NON_PRIMARY = MAX ^ READ_PRIMARY;
-    var READ_NON_PRIMARY_AND_PUSHED = MAX ^ (READ_PRIMARY | READ_NEEDS_PUSH);
-    var READ_PUSHED = MAX ^ READ_NEEDS_PUSH;
-    var READ_PAUSED = MAX ^ READ_RESUMED;
-    var READ_NOT_QUEUED = MAX ^ (READ_QUEUED | READ_EMITTED_READABLE);
-    var READ_NOT_ENDING = MAX ^ READ_ENDING;
-    var READ_PIPE_NOT_DRAINED = MAX ^ READ_FLOWING;
-    var READ_NOT_NEXT_TICK = MAX ^ READ_NEXT_TICK;
-    var READ_NOT_UPDATING = MAX ^ READ_UPDATING;
-    var READ_NO_READ_AHEAD = MAX ^ READ_READ_AHEAD;
-    var READ_PAUSED_NO_READ_AHEAD = MAX ^ READ_RESUMED_READ_AHEAD;
-    var WRITE_ACTIVE = 1 << 18;
-    var WRITE_UPDATING = 2 << 18;
-    var WRITE_PRIMARY = 4 << 18;
-    var WRITE_QUEUED = 8 << 18;
-    var WRITE_UNDRAINED = 16 << 18;
-    var WRITE_DONE = 32 << 18;
-    var WRITE_EMIT_DRAIN = 64 << 18;
-    var WRITE_NEXT_TICK = 128 << 18;
-    var WRITE_WRITING = 256 << 18;
-    var WRITE_FINISHING = 512 << 18;
-    var WRITE_CORKED = 1024 << 18;
-    var WRITE_NOT_ACTIVE = MAX ^ (WRITE_ACTIVE | WRITE_WRITING);
-    var WRITE_NON_PRIMARY = MAX ^ WRITE_PRIMARY;
-    var WRITE_NOT_FINISHING = MAX ^ (WRITE_ACTIVE | WRITE_FINISHING);
-    var WRITE_DRAINED = MAX ^ WRITE_UNDRAINED;
-    var WRITE_NOT_QUEUED = MAX ^ WRITE_QUEUED;
-    var WRITE_NOT_NEXT_TICK = MAX ^ WRITE_NEXT_TICK;
-    var WRITE_NOT_UPDATING = MAX ^ WRITE_UPDATING;
-    var WRITE_NOT_CORKED = MAX ^ WRITE_CORKED;
-    var ACTIVE = READ_ACTIVE | WRITE_ACTIVE;
-    var NOT_ACTIVE = MAX ^ ACTIVE;
-    var DONE = READ_DONE | WRITE_DONE;
-    var DESTROY_STATUS = DESTROYING | DESTROYED2 | PREDESTROYING;
-    var OPEN_STATUS = DESTROY_STATUS | OPENING;
-    var AUTO_DESTROY = DESTROY_STATUS | DONE;
-    var NON_PRIMARY = WRITE_NON_PRIMARY & READ_NON_PRIMARY;
-    var ACTIVE_OR_TICKING = WRITE_NEXT_TICK | READ_NEXT_TICK;
-    var TICKING = ACTIVE_OR_TICKING & NOT_ACTIVE;
-    var IS_OPENING = OPEN_STATUS | TICKING;
-    var READ_PRIMARY_STATUS = OPEN_STATUS | READ_ENDING | READ_DONE;
-    var READ_STATUS = OPEN_STATUS | READ_DONE | READ_QUEUED;
-    var READ_ENDING_STATUS = OPEN_STATUS | READ_ENDING | READ_QUEUED;
-    var READ_READABLE_STATUS = OPEN_STATUS | READ_EMIT_READABLE | READ_QUEUED | READ_EMITTED_READABLE;
-    var SHOULD_NOT_READ = OPEN_STATUS | READ_ACTIVE | READ_ENDING | READ_DONE | READ_NEEDS_PUSH | READ_READ_AHEAD;
-    var READ_BACKPRESSURE_STATUS = DESTROY_STATUS | READ_ENDING | READ_DONE;
-    var READ_UPDATE_SYNC_STATUS = READ_UPDATING | OPEN_STATUS | READ_NEXT_TICK | READ_PRIMARY;
-    var READ_NEXT_TICK_OR_OPENING = READ_NEXT_TICK | OPENING;
-    var WRITE_PRIMARY_STATUS = OPEN_STATUS | WRITE_FINISHING | WRITE_DONE;
-    var WRITE_QUEUED_AND_UNDRAINED = WRITE_QUEUED | WRITE_UNDRAINED;
-    var WRITE_QUEUED_AND_ACTIVE = WRITE_QUEUED | WRITE_ACTIVE;
-    var WRITE_DRAIN_STATUS = WRITE_QUEUED | WRITE_UNDRAINED | OPEN_STATUS | WRITE_ACTIVE;
-    var WRITE_STATUS = OPEN_STATUS | WRITE_ACTIVE | WRITE_QUEUED | WRITE_CORKED;
-    var WRITE_PRIMARY_AND_ACTIVE = WRITE_PRIMARY | WRITE_ACTIVE;
-    var WRITE_ACTIVE_AND_WRITING = WRITE_ACTIVE | WRITE_WRITING;
-    var WRITE_FINISHING_STATUS = OPEN_STATUS | WRITE_FINISHING | WRITE_QUEUED_AND_ACTIVE | WRITE_DONE;
-    var WRITE_BACKPRESSURE_STATUS = WRITE_UNDRAINED | DESTROY_STATUS | WRITE_FINISHING | WRITE_DONE;
-    var WRITE_UPDATE_SYNC_STATUS = WRITE_UPDATING | OPEN_STATUS | WRITE_NEXT_TICK | WRITE_PRIMARY;
-    var WRITE_DROP_DATA = WRITE_FINISHING | WRITE_DONE | DESTROY_STATUS;
-    var asyncIterator = Symbol.asyncIterator || /* @__PURE__ */ Symbol("asyncIterator");
-    var WritableState = class {
-      constructor(stream, { highWaterMark = 16384, map: map4 = null, mapWritable, byteLength: byteLength2, byteLengthWritable } = {}) {
-        this.stream = stream;
-        this.queue = new FIFO();
-        this.highWaterMark = highWaterMark;
-        this.buffered = 0;
-        this.error = null;
-        this.pipeline = null;
-        this.drains = null;
-        this.byteLength = byteLengthWritable || byteLength2 || defaultByteLength;
-        this.map = mapWritable || map4;
-        this.afterWrite = afterWrite.bind(this);
-        this.afterUpdateNextTick = updateWriteNT.bind(this);
-      }
-      get ending() {
-        return (this.stream._duplexState & WRITE_FINISHING) !== 0;
-      }
-      get ended() {
-        return (this.stream._duplexState & WRITE_DONE) !== 0;
-      }
-      push(data) {
-        if ((this.stream._duplexState & WRITE_DROP_DATA) !== 0) return false;
-        if (this.map !== null) data = this.map(data);
-        this.buffered += this.byteLength(data);
-        this.queue.push(data);
-        if (this.buffered < this.highWaterMark) {
-          this.stream._duplexState |= WRITE_QUEUED;
-          return true;
-        }
-        this.stream._duplexState |= WRITE_QUEUED_AND_UNDRAINED;
-        return false;
-      }
-      shift() {
-        const data = this.queue.shift();
-        this.buffered -= this.byteLength(data);
-        if (this.buffered === 0) this.stream._duplexState &= WRITE_NOT_QUEUED;
-        return data;
-      }
-      end(data) {
-        if (typeof data === "function") {
-          this.stream.once("finish", data);
-        } else if (data !== void 0 && data !== null) {
-          this.push(data);
-        }
-        this.stream._duplexState = (this.stream._duplexState | WRITE_FINISHING) & WRITE_NON_PRIMARY;
-      }
-      autoBatch(data, cb) {
-        const buffer = [];
-        const stream = this.stream;
-        buffer.push(data);
-        while ((stream._duplexState & WRITE_STATUS) === WRITE_QUEUED_AND_ACTIVE) {
-          buffer.push(stream._writableState.shift());
-        }
-        if ((stream._duplexState & OPEN_STATUS) !== 0) return cb(null);
-        stream._writev(buffer, cb);
-      }
-      update() {
-        const stream = this.stream;
-        stream._duplexState |= WRITE_UPDATING;
-        do {
-          while ((stream._duplexState & WRITE_STATUS) === WRITE_QUEUED) {
-            const data = this.shift();
-            stream._duplexState |= WRITE_ACTIVE_AND_WRITING;
-            stream._write(data, this.afterWrite);
-          }
-          if ((stream._duplexState & WRITE_PRIMARY_AND_ACTIVE) === 0) this.updateNonPrimary();
-        } while (this.continueUpdate() === true);
-        stream._duplexState &= WRITE_NOT_UPDATING;
-      }
-      updateNonPrimary() {
-        const stream = this.stream;
-        if ((stream._duplexState & WRITE_FINISHING_STATUS) === WRITE_FINISHING) {
-          stream._duplexState = stream._duplexState | WRITE_ACTIVE;
-          stream._final(afterFinal.bind(this));
-          return;
-        }
-        if ((stream._duplexState & DESTROY_STATUS) === DESTROYING) {
-          if ((stream._duplexState & ACTIVE_OR_TICKING) === 0) {
-            stream._duplexState |= ACTIVE;
-            stream._destroy(afterDestroy.bind(this));
-          }
-          return;
-        }
-        if ((stream._duplexState & IS_OPENING) === OPENING) {
-          stream._duplexState = (stream._duplexState | ACTIVE) & NOT_OPENING;
-          stream._open(afterOpen.bind(this));
-        }
-      }
-      continueUpdate() {
-        if ((this.stream._duplexState & WRITE_NEXT_TICK) === 0) return false;
-        this.stream._duplexState &= WRITE_NOT_NEXT_TICK;
-        return true;
-      }
-      updateCallback() {
-        if ((this.stream._duplexState & WRITE_UPDATE_SYNC_STATUS) === WRITE_PRIMARY) {
-          this.update();
-        } else {
-          this.updateNextTick();
-        }
-      }
-      updateNextTick() {
-        if ((this.stream._duplexState & WRITE_NEXT_TICK) !== 0) return;
-        this.stream._duplexState |= WRITE_NEXT_TICK;
-        if ((this.stream._duplexState & WRITE_UPDATING) === 0) qmt(this.afterUpdateNextTick);
-      }
-    };
-    var ReadableState = class {
-      constructor(stream, { highWaterMark = 16384, map: map4 = null, mapReadable, byteLength: byteLength2, byteLengthReadable } = {}) {
-        this.stream = stream;
-        this.queue = new FIFO();
-        this.highWaterMark = highWaterMark === 0 ? 1 : highWaterMark;
-        this.buffered = 0;
-        this.readAhead = highWaterMark > 0;
-        this.error = null;
-        this.pipeline = null;
-        this.byteLength = byteLengthReadable || byteLength2 || defaultByteLength;
-        this.map = mapReadable || map4;
-        this.pipeTo = null;
-        this.afterRead = afterRead.bind(this);
-        this.afterUpdateNextTick = updateReadNT.bind(this);
-      }
-      get ending() {
-        return (this.stream._duplexState & READ_ENDING) !== 0;
-      }
-      get ended() {
-        return (this.stream._duplexState & READ_DONE) !== 0;
-      }
-      pipe(pipeTo, cb) {
-        if (this.pipeTo !== null) throw StreamError.BAD_ARGUMENT("Can only pipe to one destination");
-        if (typeof cb !== "function") cb = null;
-        this.stream._duplexState |= READ_PIPE_DRAINED;
-        this.pipeTo = pipeTo;
-        this.pipeline = new Pipeline(this.stream, pipeTo, cb);
-        if (cb) this.stream.on("error", noop2);
-        if (isStreamx(pipeTo)) {
-          pipeTo._writableState.pipeline = this.pipeline;
-          if (cb) pipeTo.on("error", noop2);
-          pipeTo.on("finish", this.pipeline.finished.bind(this.pipeline));
-        } else {
-          const onerror = this.pipeline.done.bind(this.pipeline, pipeTo);
-          const onclose = this.pipeline.done.bind(this.pipeline, pipeTo, null);
-          pipeTo.on("error", onerror);
-          pipeTo.on("close", onclose);
-          pipeTo.on("finish", this.pipeline.finished.bind(this.pipeline));
-        }
-        pipeTo.on("drain", afterDrain.bind(this));
-        this.stream.emit("piping", pipeTo);
-        pipeTo.emit("pipe", this.stream);
-      }
-      push(data) {
-        const stream = this.stream;
-        if (data === null) {
-          this.highWaterMark = 0;
-          stream._duplexState = (stream._duplexState | READ_ENDING) & READ_NON_PRIMARY_AND_PUSHED;
-          return false;
-        }
-        if (this.map !== null) {
-          data = this.map(data);
-          if (data === null) {
-            stream._duplexState &= READ_PUSHED;
-            return this.buffered < this.highWaterMark;
-          }
-        }
-        this.buffered += this.byteLength(data);
-        this.queue.push(data);
-        stream._duplexState = (stream._duplexState | READ_QUEUED) & READ_PUSHED;
-        return this.buffered < this.highWaterMark;
-      }
-      shift() {
-        const data = this.queue.shift();
-        this.buffered -= this.byteLength(data);
-        if (this.buffered === 0) {
-          this.stream._duplexState &= READ_NOT_QUEUED;
-        }
-        return data;
-      }
-      unshift(data) {
-        const pending = [this.map !== null ? this.map(data) : data];
-        while (this.buffered > 0) pending.push(this.shift());
-        for (let i = 0; i < pending.length - 1; i++) {
-          const data2 = pending[i];
-          this.buffered += this.byteLength(data2);
-          this.queue.push(data2);
-        }
-        this.push(pending[pending.length - 1]);
-      }
-      read() {
-        const stream = this.stream;
-        if ((stream._duplexState & READ_STATUS) === READ_QUEUED) {
-          const data = this.shift();
-          if (this.pipeTo !== null && this.pipeTo.write(data) === false) {
-            stream._duplexState &= READ_PIPE_NOT_DRAINED;
-          }
-          if ((stream._duplexState & READ_EMIT_DATA) !== 0) {
-            stream.emit("data", data);
-          }
-          return data;
-        }
-        if (this.readAhead === false) {
-          stream._duplexState |= READ_READ_AHEAD;
-          this.updateNextTick();
-        }
-        return null;
-      }
-      drain() {
-        const stream = this.stream;
-        while ((stream._duplexState & READ_STATUS) === READ_QUEUED && (stream._duplexState & READ_FLOWING) !== 0) {
-          const data = this.shift();
-          if (this.pipeTo !== null && this.pipeTo.write(data) === false) {
-            stream._duplexState &= READ_PIPE_NOT_DRAINED;
-          }
-          if ((stream._duplexState & READ_EMIT_DATA) !== 0) {
-            stream.emit("data", data);
-          }
-        }
-      }
-      update() {
-        const stream = this.stream;
-        stream._duplexState |= READ_UPDATING;
-        do {
-          this.drain();
-          while (this.buffered < this.highWaterMark && (stream._duplexState & SHOULD_NOT_READ) === READ_READ_AHEAD) {
-            stream._duplexState |= READ_ACTIVE_AND_NEEDS_PUSH;
-            stream._read(this.afterRead);
-            this.drain();
-          }
-          if ((stream._duplexState & READ_READABLE_STATUS) === READ_EMIT_READABLE_AND_QUEUED) {
-            stream._duplexState |= READ_EMITTED_READABLE;
-            stream.emit("readable");
-          }
-          if ((stream._duplexState & READ_PRIMARY_AND_ACTIVE) === 0) {
-            this.updateNonPrimary();
-          }
-        } while (this.continueUpdate() === true);
-        stream._duplexState &= READ_NOT_UPDATING;
-      }
-      updateNonPrimary() {
-        const stream = this.stream;
-        if ((stream._duplexState & READ_ENDING_STATUS) === READ_ENDING) {
-          stream._duplexState = (stream._duplexState | READ_DONE) & READ_NOT_ENDING;
-          stream.emit("end");
-          if ((stream._duplexState & AUTO_DESTROY) === DONE) {
-            stream._duplexState |= DESTROYING;
-          }
-          if (this.pipeTo !== null) {
-            this.pipeTo.end();
-          }
-        }
-        if ((stream._duplexState & DESTROY_STATUS) === DESTROYING) {
-          if ((stream._duplexState & ACTIVE_OR_TICKING) === 0) {
-            stream._duplexState |= ACTIVE;
-            stream._destroy(afterDestroy.bind(this));
-          }
-          return;
-        }
-        if ((stream._duplexState & IS_OPENING) === OPENING) {
-          stream._duplexState = (stream._duplexState | ACTIVE) & NOT_OPENING;
-          stream._open(afterOpen.bind(this));
-        }
-      }
-      continueUpdate() {
-        if ((this.stream._duplexState & READ_NEXT_TICK) === 0) return false;
-        this.stream._duplexState &= READ_NOT_NEXT_TICK;
-        return true;
-      }
-      updateCallback() {
-        if ((this.stream._duplexState & READ_UPDATE_SYNC_STATUS) === READ_PRIMARY) {
-          this.update();
-        } else {
-          this.updateNextTick();
-        }
-      }
-      updateNextTickIfOpen() {
-        if ((this.stream._duplexState & READ_NEXT_TICK_OR_OPENING) !== 0) return;
-        this.stream._duplexState |= READ_NEXT_TICK;
-        if ((this.stream._duplexState & READ_UPDATING) === 0) qmt(this.afterUpdateNextTick);
-      }
-      updateNextTick() {
-        if ((this.stream._duplexState & READ_NEXT_TICK) !== 0) return;
-        this.stream._duplexState |= READ_NEXT_TICK;
-        if ((this.stream._duplexState & READ_UPDATING) === 0) qmt(this.afterUpdateNextTick);
-      }
-    };
-    var TransformState = class {
-      constructor(stream) {
-        this.data = null;
-        this.afterTransform = afterTransform.bind(stream);
-        this.afterFinal = null;
-      }
-    };
-    var Pipeline = class {
-      constructor(src, dst, cb) {
-        this.from = src;
-        this.to = dst;
-        this.afterPipe = cb;
-        this.error = null;
-        this.pipeToFinished = false;
-      }
-      finished() {
-        this.pipeToFinished = true;
-      }
-      done(stream, err) {
-        if (err) this.error = err;
-        if (stream === this.to) {
-          this.to = null;
-          if (this.from !== null) {
-            if ((this.from._duplexState & READ_DONE) === 0 || !this.pipeToFinished) {
-              this.from.destroy(this.error || StreamError.PREMATURE_CLOSE("Writable stream closed"));
-            }
-            return;
-          }
-        }
-        if (stream === this.from) {
-          this.from = null;
-          if (this.to !== null) {
-            if ((stream._duplexState & READ_DONE) === 0) {
-              this.to.destroy(this.error || StreamError.PREMATURE_CLOSE("Readable stream closed"));
-            }
-            return;
-          }
-        }
-        if (this.afterPipe !== null) this.afterPipe(this.error);
-        this.to = this.from = this.afterPipe = null;
-      }
-    };
-    function afterDrain() {
-      this.stream._duplexState |= READ_PIPE_DRAINED;
-      this.updateCallback();
-    }
-    function afterFinal(err) {
-      const stream = this.stream;
-      if (err) stream.destroy(err);
-      if ((stream._duplexState & DESTROY_STATUS) === 0) {
-        stream._duplexState |= WRITE_DONE;
-        stream.emit("finish");
-      }
-      if ((stream._duplexState & AUTO_DESTROY) === DONE) {
-        stream._duplexState |= DESTROYING;
-      }
-      stream._duplexState &= WRITE_NOT_FINISHING;
-      if ((stream._duplexState & WRITE_UPDATING) === 0) {
-        this.update();
-      } else {
-        this.updateNextTick();
-      }
-    }
-    function afterDestroy(err) {
-      const stream = this.stream;
-      if (!err && !StreamError.isStreamDestroyed(this.error)) err = this.error;
-      if (err) stream.emit("error", err);
-      stream._duplexState |= DESTROYED2;
-      stream.emit("close");
-      const rs2 = stream._readableState;
-      const ws2 = stream._writableState;
-      if (rs2 !== null && rs2.pipeline !== null) {
-        rs2.pipeline.done(stream, err);
-      }
-      if (ws2 !== null) {
-        while (ws2.drains !== null && ws2.drains.length > 0) {
-          ws2.drains.shift().resolve(false);
-        }
-        if (ws2.pipeline !== null) {
-          ws2.pipeline.done(stream, err);
-        }
-      }
-    }
-    function afterWrite(err) {
-      const stream = this.stream;
-      if (err) stream.destroy(err);
-      stream._duplexState &= WRITE_NOT_ACTIVE;
-      if (this.drains !== null) tickDrains(this.drains);
-      if ((stream._duplexState & WRITE_DRAIN_STATUS) === WRITE_UNDRAINED) {
-        stream._duplexState &= WRITE_DRAINED;
-        if ((stream._duplexState & WRITE_EMIT_DRAIN) === WRITE_EMIT_DRAIN) {
-          stream.emit("drain");
-        }
-      }
-      this.updateCallback();
-    }
-    function afterRead(err) {
-      if (err) this.stream.destroy(err);
-      this.stream._duplexState &= READ_NOT_ACTIVE;
-      if (this.readAhead === false && (this.stream._duplexState & READ_RESUMED) === 0) {
-        this.stream._duplexState &= READ_NO_READ_AHEAD;
-      }
-      this.updateCallback();
-    }
-    function updateReadNT() {
-      if ((this.stream._duplexState & READ_UPDATING) === 0) {
-        this.stream._duplexState &= READ_NOT_NEXT_TICK;
-        this.update();
-      }
-    }
-    function updateWriteNT() {
-      if ((this.stream._duplexState & WRITE_UPDATING) === 0) {
-        this.stream._duplexState &= WRITE_NOT_NEXT_TICK;
-        this.update();
-      }
-    }
-    function tickDrains(drains) {
-      for (let i = 0; i < drains.length; i++) {
-        if (--drains[i].writes === 0) {
-          drains.shift().resolve(true);
-          i--;
-        }
-      }
-    }
-    function afterOpen(err) {
-      const stream = this.stream;
-      if (err) stream.destroy(err);
-      if ((stream._duplexState & DESTROYING) === 0) {
-        if ((stream._duplexState & READ_PRIMARY_STATUS) === 0) {
-          stream._duplexState |= READ_PRIMARY;
-        }
-        if ((stream._duplexState & WRITE_PRIMARY_STATUS) === 0) {
-          stream._duplexState |= WRITE_PRIMARY;
-        }
-        stream.emit("open");
-      }
-      stream._duplexState &= NOT_ACTIVE;
-      if (stream._writableState !== null) {
-        stream._writableState.updateCallback();
-      }
-      if (stream._readableState !== null) {
-        stream._readableState.updateCallback();
-      }
-    }
-    function afterTransform(err, data) {
-      if (data !== void 0 && data !== null) this.push(data);
-      this._writableState.afterWrite(err);
-    }
-    function newListener(name) {
-      if (this._readableState !== null) {
-        if (name === "data") {
-          this._duplexState |= READ_EMIT_DATA | READ_RESUMED_READ_AHEAD;
-          this._readableState.updateNextTick();
-        }
-        if (name === "readable") {
-          this._duplexState |= READ_EMIT_READABLE;
-          this._readableState.updateNextTick();
-        }
-      }
-      if (this._writableState !== null) {
-        if (name === "drain") {
-          this._duplexState |= WRITE_EMIT_DRAIN;
-          this._writableState.updateNextTick();
-        }
-      }
-    }
-    var Stream2 = class extends EventEmitter3 {
-      constructor(opts) {
-        super();
-        this._duplexState = 0;
-        this._readableState = null;
-        this._writableState = null;
-        if (opts) {
-          if (opts.open) this._open = opts.open;
-          if (opts.destroy) this._destroy = opts.destroy;
-          if (opts.predestroy) this._predestroy = opts.predestroy;
-          if (opts.signal) opts.signal.addEventListener("abort", abort.bind(this));
-        }
-        this.on("newListener", newListener);
-      }
-      _open(cb) {
-        cb(null);
-      }
-      _destroy(cb) {
-        cb(null);
-      }
-      _predestroy() {
-      }
-      get readable() {
-        return this._readableState !== null ? true : void 0;
-      }
-      get writable() {
-        return this._writableState !== null ? true : void 0;
-      }
-      get destroyed() {
-        return (this._duplexState & DESTROYED2) !== 0;
-      }
-      get destroying() {
-        return (this._duplexState & DESTROY_STATUS) !== 0;
-      }
-      destroy(err) {
-        if ((this._duplexState & DESTROY_STATUS) === 0) {
-          if (!err) err = StreamError.STREAM_DESTROYED();
-          this._duplexState = (this._duplexState | DESTROYING) & NON_PRIMARY;
-          if (this._readableState !== null) {
-            this._readableState.highWaterMark = 0;
-            this._readableState.error = err;
-          }
-          if (this._writableState !== null) {
-            this._writableState.highWaterMark = 0;
-            this._writableState.error = err;
-          }
-          this._duplexState |= PREDESTROYING;
-          this._predestroy();
-          this._duplexState &= NOT_PREDESTROYING;
-          if (this._readableState !== null) {
-            this._readableState.updateNextTick();
-          }
-          if (this._writableState !== null) {
-            this._writableState.updateNextTick();
-          }
-        }
-      }
-    };
-    var Readable2 = class _Readable extends Stream2 {
-      constructor(opts) {
-        super(opts);
-        this._duplexState |= OPENING | WRITE_DONE | READ_READ_AHEAD;
-        this._readableState = new ReadableState(this, opts);
-        if (opts) {
-          if (this._readableState.readAhead === false) this._duplexState &= READ_NO_READ_AHEAD;
-          if (opts.read) this._read = opts.read;
-          if (opts.eagerOpen) this._readableState.updateNextTick();
-          if (opts.encoding) this.setEncoding(opts.encoding);
-        }
-      }
-      static deferred(fn2, opts) {
-        const out = new PassThrough4(opts);
-        fn2().then((src) => {
-          if (src === null) return out.end();
-          if (out.destroying) return;
-          pipeline6(src, out, noop2);
-        }).catch((err) => out.destroy(err));
-        return out;
-      }
-      setEncoding(encoding) {
-        const dec = new TextDecoder2(encoding);
-        const map4 = this._readableState.map || echo;
-        this._readableState.map = mapOrSkip;
-        return this;
-        function mapOrSkip(data) {
-          const next = dec.push(data);
-          return next === "" && (data.byteLength !== 0 || dec.remaining > 0) ? null : map4(next);
-        }
-      }
-      _read(cb) {
-        cb(null);
-      }
-      pipe(dest, cb) {
-        this._readableState.updateNextTick();
-        this._readableState.pipe(dest, cb);
-        return dest;
-      }
-      read() {
-        this._readableState.updateNextTick();
-        return this._readableState.read();
-      }
-      push(data) {
-        this._readableState.updateNextTickIfOpen();
-        return this._readableState.push(data);
-      }
-      unshift(data) {
-        this._readableState.updateNextTickIfOpen();
-        return this._readableState.unshift(data);
-      }
-      resume() {
-        this._duplexState |= READ_RESUMED_READ_AHEAD;
-        this._readableState.updateNextTick();
-        return this;
-      }
-      pause() {
-        this._duplexState &= this._readableState.readAhead === false ? READ_PAUSED_NO_READ_AHEAD : READ_PAUSED;
-        return this;
-      }
-      static _fromAsyncIterator(ite, opts) {
-        let destroy;
-        const rs2 = new _Readable({
-          ...opts,
-          read(cb) {
-            ite.next().then(push).then(cb.bind(null, null)).catch(cb);
-          },
-          predestroy() {
-            destroy = ite.return();
-          },
-          destroy(cb) {
-            if (!destroy) return cb(null);
-            destroy.then(cb.bind(null, null)).catch(cb);
-          }
-        });
-        return rs2;
-        function push(data) {
-          if (data.done) rs2.push(null);
-          else rs2.push(data.value);
-        }
-      }
-      static from(data, opts) {
-        if (isReadStreamx(data)) return data;
-        if (data[asyncIterator]) return this._fromAsyncIterator(data[asyncIterator](), opts);
-        if (!Array.isArray(data)) data = data === void 0 ? [] : [data];
-        let i = 0;
-        return new _Readable({
-          ...opts,
-          read(cb) {
-            this.push(i === data.length ? null : data[i++]);
-            cb(null);
-          }
-        });
-      }
-      static isBackpressured(rs2) {
-        return (rs2._duplexState & READ_BACKPRESSURE_STATUS) !== 0 || rs2._readableState.buffered >= rs2._readableState.highWaterMark;
-      }
-      static isPaused(rs2) {
-        return (rs2._duplexState & READ_RESUMED) === 0;
-      }
-      [asyncIterator]() {
-        const stream = this;
-        let error62 = null;
-        let promiseResolve = null;
-        let promiseReject = null;
-        this.on("error", (err) => {
-          error62 = err;
-        });
-        this.on("readable", onreadable);
-        this.on("close", onclose);
-        return {
-          [asyncIterator]() {
-            return this;
-          },
-          next() {
-            return new Promise(function(resolve8, reject) {
-              promiseResolve = resolve8;
-              promiseReject = reject;
-              const data = stream.read();
-              if (data !== null) ondata(data);
-              else if ((stream._duplexState & DESTROYED2) !== 0) ondata(null);
-            });
-          },
-          return() {
-            return destroy(null);
-          },
-          throw(err) {
-            return destroy(err);
-          }
-        };
-        function onreadable() {
-          if (promiseResolve !== null) ondata(stream.read());
-        }
-        function onclose() {
-          if (promiseResolve !== null) ondata(null);
-        }
-        function ondata(data) {
-          if (promiseReject === null) return;
-          if (error62) {
-            promiseReject(error62);
-          } else if (data === null && (stream._duplexState & READ_DONE) === 0) {
-            promiseReject(StreamError.STREAM_DESTROYED());
-          } else {
-            promiseResolve({ value: data, done: data === null });
-          }
-          promiseReject = promiseResolve = null;
-        }
-        function destroy(err) {
-          stream.destroy(err);
-          return new Promise((resolve8, reject) => {
-            if (stream._duplexState & DESTROYED2) return resolve8({ value: void 0, done: true });
-            stream.once("close", function() {
-              if (err) reject(err);
-              else resolve8({ value: void 0, done: true });
-            });
-          });
-        }
-      }
-    };
-    var Writable = class extends Stream2 {
-      constructor(opts) {
-        super(opts);
-        this._duplexState |= OPENING | READ_DONE;
-        this._writableState = new WritableState(this, opts);
-        if (opts) {
-          if (opts.writev) this._writev = opts.writev;
-          if (opts.write) this._write = opts.write;
-          if (opts.final) this._final = opts.final;
-          if (opts.eagerOpen) this._writableState.updateNextTick();
-        }
-      }
-      cork() {
-        this._duplexState |= WRITE_CORKED;
-      }
-      uncork() {
-        this._duplexState &= WRITE_NOT_CORKED;
-        this._writableState.updateNextTick();
-      }
-      _writev(batch, cb) {
-        cb(null);
-      }
-      _write(data, cb) {
-        this._writableState.autoBatch(data, cb);
-      }
-      _final(cb) {
-        cb(null);
-      }
-      static isBackpressured(ws2) {
-        return (ws2._duplexState & WRITE_BACKPRESSURE_STATUS) !== 0;
-      }
-      static drained(ws2) {
-        if (ws2.destroyed) return Promise.resolve(false);
-        const state = ws2._writableState;
-        const pending = isWritev(ws2) ? Math.min(1, state.queue.length) : state.queue.length;
-        const writes = pending + (ws2._duplexState & WRITE_WRITING ? 1 : 0);
-        if (writes === 0) return Promise.resolve(true);
-        if (state.drains === null) state.drains = [];
-        return new Promise((resolve8) => {
-          state.drains.push({ writes, resolve: resolve8 });
-        });
-      }
-      write(data) {
-        this._writableState.updateNextTick();
-        return this._writableState.push(data);
-      }
-      end(data) {
-        this._writableState.updateNextTick();
-        this._writableState.end(data);
-        return this;
-      }
-    };
-    var Duplex = class extends Readable2 {
-      // and Writable
-      constructor(opts) {
-        super(opts);
-        this._duplexState = OPENING | this._duplexState & READ_READ_AHEAD;
-        this._writableState = new WritableState(this, opts);
-        if (opts) {
-          if (opts.writev) this._writev = opts.writev;
-          if (opts.write) this._write = opts.write;
-          if (opts.final) this._final = opts.final;
-        }
-      }
-      cork() {
-        this._duplexState |= WRITE_CORKED;
-      }
-      uncork() {
-        this._duplexState &= WRITE_NOT_CORKED;
-        this._writableState.updateNextTick();
-      }
-      _writev(batch, cb) {
-        cb(null);
-      }
-      _write(data, cb) {
-        this._writableState.autoBatch(data, cb);
-      }
-      _final(cb) {
-        cb(null);
-      }
-      write(data) {
-        this._writableState.updateNextTick();
-        return this._writableState.push(data);
-      }
-      end(data) {
-        this._writableState.updateNextTick();
-        this._writableState.end(data);
-        return this;
-      }
-    };
-    var Transform4 = class extends Duplex {
-      constructor(opts) {
-        super(opts);
-        this._transformState = new TransformState(this);
-        if (opts) {
-          if (opts.transform) this._transform = opts.transform;
-          if (opts.flush) this._flush = opts.flush;
-        }
-      }
-      _write(data, cb) {
-        if (this._readableState.buffered >= this._readableState.highWaterMark) {
-          this._transformState.data = data;
-        } else {
-          this._transform(data, this._transformState.afterTransform);
-        }
-      }
-      _read(cb) {
-        if (this._transformState.data !== null) {
-          const data = this._transformState.data;
-          this._transformState.data = null;
-          cb(null);
-          this._transform(data, this._transformState.afterTransform);
-        } else {
-          cb(null);
-        }
-      }
-      destroy(err) {
-        super.destroy(err);
-        if (this._transformState.data !== null) {
-          this._transformState.data = null;
-          this._transformState.afterTransform();
-        }
-      }
-      _transform(data, cb) {
-        cb(null, data);
-      }
-      _flush(cb) {
-        cb(null);
-      }
-      _final(cb) {
-        this._transformState.afterFinal = cb;
-        this._flush(transformAfterFlush.bind(this));
-      }
-    };
-    var PassThrough4 = class extends Transform4 {
-    };
-    function transformAfterFlush(err, data) {
-      const cb = this._transformState.afterFinal;
-      if (err) return cb(err);
-      if (data !== null && data !== void 0) this.push(data);
-      this.push(null);
-      cb(null);
-    }
-    function pipelinePromise(...streams) {
-      return new Promise((resolve8, reject) => {
-        return pipeline6(...streams, (err) => {
-          if (err) return reject(err);
-          resolve8();
-        });
-      });
-    }
-    function pipeline6(stream, ...streams) {
-      const all = Array.isArray(stream) ? [...stream, ...streams] : [stream, ...streams];
-      const done = all.length && typeof all[all.length - 1] === "function" ? all.pop() : null;
-      if (all.length < 2) throw StreamError.BAD_ARGUMENT("Pipeline requires at least 2 streams");
-      let src = all[0];
-      let dest = null;
-      let error62 = null;
-      for (let i = 1; i < all.length; i++) {
-        dest = all[i];
-        if (isStreamx(src)) {
-          src.pipe(dest, onerror);
-        } else {
-          errorHandle(src, true, i > 1, onerror);
-          src.pipe(dest);
-        }
-        src = dest;
-      }
-      if (done) {
-        let fin = false;
-        const autoDestroy = isStreamx(dest) || !!(dest._writableState && dest._writableState.autoDestroy);
-        dest.on("error", (err) => {
-          if (error62 === null) error62 = err;
-        });
-        dest.on("finish", () => {
-          fin = true;
-          if (!autoDestroy) done(error62);
-        });
-        if (autoDestroy) {
-          dest.on("close", () => done(error62 || (fin ? null : StreamError.PREMATURE_CLOSE())));
-        }
-      }
-      return dest;
-      function errorHandle(s, rd, wr, onerror2) {
-        s.on("error", onerror2);
-        s.on("close", onclose);
-        function onclose() {
-          if (rd && s._readableState && !s._readableState.ended) {
-            return onerror2(StreamError.PREMATURE_CLOSE());
-          }
-          if (wr && s._writableState && !s._writableState.ended) {
-            return onerror2(StreamError.PREMATURE_CLOSE());
-          }
-        }
-      }
-      function onerror(err) {
-        if (!err || error62) return;
-        error62 = err;
-        for (const s of all) {
-          s.destroy(err);
-        }
-      }
-    }
-    function echo(s) {
-      return s;
-    }
-    function isStream2(stream) {
-      return !!stream._readableState || !!stream._writableState;
-    }
-    function isStreamx(stream) {
-      return typeof stream._duplexState === "number" && isStream2(stream);
-    }
-    function isEnding(stream) {
-      return !!stream._readableState && stream._readableState.ending;
-    }
-    function isEnded(stream) {
-      return !!stream._readableState && stream._readableState.ended;
-    }
-    function isFinishing(stream) {
-      return !!stream._writableState && stream._writableState.ending;
-    }
-    function isFinished(stream) {
-      return !!stream._writableState && stream._writableState.ended;
-    }
-    function getStreamError(stream, opts = {}) {
-      const err = stream._readableState && stream._readableState.error || stream._writableState && stream._writableState.error;
-      return !opts.all && StreamError.isStreamDestroyed(err) ? null : err;
-    }
-    function isReadStreamx(stream) {
-      return isStreamx(stream) && stream.readable;
-    }
-    function isDisturbed(stream) {
-      return (stream._duplexState & OPENING) !== OPENING || (stream._duplexState & DESTROYING) === DESTROYING || (stream._duplexState & ACTIVE_OR_TICKING) !== 0;
-    }
-    function isTypedArray(data) {
-      return typeof data === "object" && data !== null && typeof data.byteLength === "number";
-    }
-    function defaultByteLength(data) {
-      return isTypedArray(data) ? data.byteLength : 1024;
-    }
-    function noop2() {
-    }
-    function abort() {
-      this.destroy(StreamError.ABORTED());
-    }
-    function isWritev(s) {
-      return s._writev !== Writable.prototype._writev && s._writev !== Duplex.prototype._writev;
-    }
-    module2.exports = {
-      pipeline: pipeline6,
-      pipelinePromise,
-      isStream: isStream2,
-      isStreamx,
-      isEnding,
-      isEnded,
-      isFinishing,
-      isFinished,
-      isDisturbed,
-      getStreamError,
-      Stream: Stream2,
-      Writable,
-      Readable: Readable2,
-      Duplex,
-      Transform: Transform4,
-      // Export PassThrough for compatibility with Node.js core's stream module
-      PassThrough: PassThrough4
-    };
-  }
-});
-
-// node_modules/tar-stream/headers.js
-var require_headers = __commonJS({
-  "node_modules/tar-stream/headers.js"(exports2) {
-    var b4a = require_b4a();
-    var ZEROS = "0000000000000000000";
-    var SEVENS = "7777777777777777777";
-    var ZERO_OFFSET = "0".charCodeAt(0);
-    var USTAR_MAGIC = b4a.from([117, 115, 116, 97, 114, 0]);
-    var USTAR_VER = b4a.from([ZERO_OFFSET, ZERO_OFFSET]);
-    var GNU_MAGIC = b4a.from([117, 115, 116, 97, 114, 32]);
-    var GNU_VER = b4a.from([32, 0]);
-    var MASK = 4095;
-    var MAGIC_OFFSET = 257;
-    var VERSION_OFFSET = 263;
-    exports2.decodeLongPath = function decodeLongPath(buf, encoding) {
-      return decodeStr(buf, 0, buf.length, encoding);
-    };
-    exports2.encodePax = function encodePax(opts) {
-      let result2 = "";
-      if (opts.name) result2 += addLength(" path=" + opts.name + "\n");
-      if (opts.linkname) result2 += addLength(" linkpath=" + opts.linkname + "\n");
-      const pax = opts.pax;
-      if (pax) {
-        for (const key in pax) {
-          result2 += addLength(" " + key + "=" + pax[key] + "\n");
-        }
-      }
-      return b4a.from(result2);
-    };
-    exports2.decodePax = function decodePax(buf) {
-      const result2 = {};
-      while (buf.length) {
-        let i = 0;
-        while (i < buf.length && buf[i] !== 32) i++;
-        const len = parseInt(b4a.toString(buf.subarray(0, i)), 10);
-        if (!len) return result2;
-        const b = b4a.toString(buf.subarray(i + 1, len - 1));
-        const keyIndex = b.indexOf("=");
-        if (keyIndex === -1) return result2;
-        result2[b.slice(0, keyIndex)] = b.slice(keyIndex + 1);
-        buf = buf.subarray(len);
-      }
-      return result2;
-    };
-    exports2.encode = function encode3(opts) {
-      const buf = b4a.alloc(512);
-      let name = opts.name;
-      let prefix = "";
-      if (opts.typeflag === 5 && name[name.length - 1] !== "/") name += "/";
-      if (b4a.byteLength(name) !== name.length) return null;
-      while (b4a.byteLength(name) > 100) {
-        const i = name.indexOf("/");
-        if (i === -1) return null;
-        prefix += prefix ? "/" + name.slice(0, i) : name.slice(0, i);
-        name = name.slice(i + 1);
-      }
-      if (b4a.byteLength(name) > 100 || b4a.byteLength(prefix) > 155) return null;
-      if (opts.linkname && b4a.byteLength(opts.linkname) > 100) return null;
-      b4a.write(buf, name);
-      b4a.write(buf, encodeOct(opts.mode & MASK, 6), 100);
-      b4a.write(buf, encodeOct(opts.uid, 6), 108);
-      b4a.write(buf, encodeOct(opts.gid, 6), 116);
-      encodeSize(opts.size, buf, 124);
-      b4a.write(buf, encodeOct(opts.mtime.getTime() / 1e3 | 0, 11), 136);
-      buf[156] = ZERO_OFFSET + toTypeflag(opts.type);
-      if (opts.linkname) b4a.write(buf, opts.linkname, 157);
-      b4a.copy(USTAR_MAGIC, buf, MAGIC_OFFSET);
-      b4a.copy(USTAR_VER, buf, VERSION_OFFSET);
-      if (opts.uname) b4a.write(buf, opts.uname, 265);
-      if (opts.gname) b4a.write(buf, opts.gname, 297);
-      b4a.write(buf, encodeOct(opts.devmajor || 0, 6), 329);
-      b4a.write(buf, encodeOct(opts.devminor || 0, 6), 337);
-      if (prefix) b4a.write(buf, prefix, 345);
-      b4a.write(buf, encodeOct(cksum(buf), 6), 148);
-      return buf;
-    };
-    exports2.decode = function decode5(buf, filenameEncoding, allowUnknownFormat) {
-      let typeflag = buf[156] === 0 ? 0 : buf[156] - ZERO_OFFSET;
-      let name = decodeStr(buf, 0, 100, filenameEncoding);
-      const mode = decodeOct(buf, 100, 8);
-      const uid = decodeOct(buf, 108, 8);
-      const gid = decodeOct(buf, 116, 8);
-      const size2 = decodeOct(buf, 124, 12);
-      const mtime = decodeOct(buf, 136, 12);
-      const type = toType(typeflag);
-      const linkname = buf[157] === 0 ? null : decodeStr(buf, 157, 100, filenameEncoding);
-      const uname = decodeStr(buf, 265, 32);
-      const gname = decodeStr(buf, 297, 32);
-      const devmajor = decodeOct(buf, 329, 8);
-      const devminor = decodeOct(buf, 337, 8);
-      const c = cksum(buf);
-      if (c === 8 * 32) return null;
-      if (c !== decodeOct(buf, 148, 8)) throw new Error("Invalid tar header. Maybe the tar is corrupted or it needs to be gunzipped?");
-      if (isUSTAR(buf)) {
-        if (buf[345]) name = decodeStr(buf, 345, 155, filenameEncoding) + "/" + name;
-      } else if (isGNU(buf)) {
-      } else {
-        if (!allowUnknownFormat) {
-          throw new Error("Invalid tar header: unknown format.");
-        }
-      }
-      if (typeflag === 0 && name && name[name.length - 1] === "/") typeflag = 5;
-      return {
-        name,
-        mode,
-        uid,
-        gid,
-        size: size2,
-        byteOffset: 0,
-        mtime: new Date(1e3 * mtime),
-        type,
-        linkname,
-        uname,
-        gname,
-        devmajor,
-        devminor,
-        pax: null
-      };
-    };
-    function isUSTAR(buf) {
-      return b4a.equals(USTAR_MAGIC, buf.subarray(MAGIC_OFFSET, MAGIC_OFFSET + 6));
-    }
-    function isGNU(buf) {
-      return b4a.equals(GNU_MAGIC, buf.subarray(MAGIC_OFFSET, MAGIC_OFFSET + 6)) && b4a.equals(GNU_VER, buf.subarray(VERSION_OFFSET, VERSION_OFFSET + 2));
-    }
-    function clamp(index, len, defaultValue) {
-      if (typeof index !== "number") return defaultValue;
-      index = ~~index;
-      if (index >= len) return len;
-      if (index >= 0) return index;
-      index += len;
-      if (index >= 0) return index;
-      return 0;
-    }
-    function toType(flag) {
-      switch (flag) {
-        case 0:
-          return "file";
-        case 1:
-          return "link";
-        case 2:
-          return "symlink";
-        case 3:
-          return "character-device";
-        case 4:
-          return "block-device";
-        case 5:
-          return "directory";
-        case 6:
-          return "fifo";
-        case 7:
-          return "contiguous-file";
-        case 72:
-          return "pax-header";
-        case 55:
-          return "pax-global-header";
-        case 27:
-          return "gnu-long-link-path";
-        case 28:
-        case 30:
-          return "gnu-long-path";
-      }
-      return null;
-    }
-    function toTypeflag(flag) {
-      switch (flag) {
-        case "file":
-          return 0;
-        case "link":
-          return 1;
-        case "symlink":
-          return 2;
-        case "character-device":
-          return 3;
-        case "block-device":
-          return 4;
-        case "directory":
-          return 5;
-        case "fifo":
-          return 6;
-        case "contiguous-file":
-          return 7;
-        case "pax-header":
-          return 72;
-      }
-      return 0;
-    }
-    function indexOf(block, num, offset, end2) {
-      for (; offset < end2; offset++) {
-        if (block[offset] === num) return offset;
-      }
-      return end2;
-    }
-    function cksum(block) {
-      let sum = 8 * 32;
-      for (let i = 0; i < 148; i++) sum += block[i];
-      for (let j3 = 156; j3 < 512; j3++) sum += block[j3];
-      return sum;
-    }
-    function encodeOct(val, n) {
-      val = val.toString(8);
-      if (val.length > n) return SEVENS.slice(0, n) + " ";
-      return ZEROS.slice(0, n - val.length) + val + " ";
-    }
-    function encodeSizeBin(num, buf, off) {
-      buf[off] = 128;
-      for (let i = 11; i > 0; i--) {
-        buf[off + i] = num & 255;
-        num = Math.floor(num / 256);
-      }
-    }
-    function encodeSize(num, buf, off) {
-      if (num.toString(8).length > 11) {
-        encodeSizeBin(num, buf, off);
-      } else {
-        b4a.write(buf, encodeOct(num, 11), off);
-      }
-    }
-    function parse256(buf) {
-      let positive;
-      if (buf[0] === 128) positive = true;
-      else if (buf[0] === 255) positive = false;
-      else return null;
-      const tuple2 = [];
-      let i;
-      for (i = buf.length - 1; i > 0; i--) {
-        const byte = buf[i];
-        if (positive) tuple2.push(byte);
-        else tuple2.push(255 - byte);
-      }
-      let sum = 0;
-      const l = tuple2.length;
-      for (i = 0; i < l; i++) {
-        sum += tuple2[i] * Math.pow(256, i);
-      }
-      return positive ? sum : -1 * sum;
-    }
-    function decodeOct(val, offset, length) {
-      val = val.subarray(offset, offset + length);
-      offset = 0;
-      if (val[offset] & 128) {
-        return parse256(val);
-      } else {
-        while (offset < val.length && val[offset] === 32) offset++;
-        const end2 = clamp(indexOf(val, 32, offset, val.length), val.length, val.length);
-        while (offset < end2 && val[offset] === 0) offset++;
-        if (end2 === offset) return 0;
-        return parseInt(b4a.toString(val.subarray(offset, end2)), 8);
-      }
-    }
-    function decodeStr(val, offset, length, encoding) {
-      return b4a.toString(val.subarray(offset, indexOf(val, 0, offset, offset + length)), encoding);
-    }
-    function addLength(str) {
-      const len = b4a.byteLength(str);
-      let digits = Math.floor(Math.log(len) / Math.log(10)) + 1;
-      if (len + digits >= Math.pow(10, digits)) digits++;
-      return len + digits + str;
-    }
-  }
-});
-
-// node_modules/tar-stream/extract.js
-var require_extract = __commonJS({
-  "node_modules/tar-stream/extract.js"(exports2, module2) {
-    var { Writable, Readable: Readable2, getStreamError } = require_streamx();
-    var FIFO = require_fast_fifo();
-    var b4a = require_b4a();
-    var headers = require_headers();
-    var EMPTY = b4a.alloc(0);
-    var MAX_HEADER_SIZE = 4 * 1024 * 1024;
-    var BufferList = class {
-      constructor() {
-        this.buffered = 0;
-        this.shifted = 0;
-        this.queue = new FIFO();
-        this._offset = 0;
-      }
-      push(buffer) {
-        this.buffered += buffer.byteLength;
-        this.queue.push(buffer);
-      }
-      shiftFirst(size2) {
-        return this.buffered === 0 ? null : this._next(size2);
-      }
-      shift(size2) {
-        if (size2 > this.buffered) return null;
-        if (size2 === 0) return EMPTY;
-        let chunk = this._next(size2);
-        if (size2 === chunk.byteLength) return chunk;
-        const chunks = [chunk];
-        while ((size2 -= chunk.byteLength) > 0) {
-          chunk = this._next(size2);
-          chunks.push(chunk);
-        }
-        return b4a.concat(chunks);
-      }
-      _next(size2) {
-        const buf = this.queue.peek();
-        const rem = buf.byteLength - this._offset;
-        if (size2 >= rem) {
-          const sub = this._offset ? buf.subarray(this._offset, buf.byteLength) : buf;
-          this.queue.shift();
-          this._offset = 0;
-          this.buffered -= rem;
-          this.shifted += rem;
-          return sub;
-        }
-        this.buffered -= size2;
-        this.shifted += size2;
-        return buf.subarray(this._offset, this._offset += size2);
-      }
-    };
-    var Source = class extends Readable2 {
-      constructor(self, header, offset) {
-        super();
-        this.header = header;
-        this.offset = offset;
-        this._parent = self;
-      }
-      _read(cb) {
-        if (this.header.size === 0) {
-          this.push(null);
-        }
-        if (this._parent._stream === this) {
-          this._parent._update();
-        }
-        cb(null);
-      }
-      _predestroy() {
-        this._parent.destroy(getStreamError(this));
-      }
-      _detach() {
-        if (this._parent._stream === this) {
-          this._parent._stream = null;
-          this._parent._missing = overflow(this.header.size);
-          this._parent._update();
-        }
-      }
-      _destroy(cb) {
-        this._detach();
-        cb(null);
-      }
-    };
-    var Extract = class extends Writable {
-      constructor(opts) {
-        super(opts);
-        if (!opts) opts = {};
-        this._buffer = new BufferList();
-        this._offset = 0;
-        this._header = null;
-        this._stream = null;
-        this._missing = 0;
-        this._longHeader = false;
-        this._callback = noop2;
-        this._locked = false;
-        this._finished = false;
-        this._pax = null;
-        this._paxGlobal = null;
-        this._gnuLongPath = null;
-        this._gnuLongLinkPath = null;
-        this._filenameEncoding = opts.filenameEncoding || "utf-8";
-        this._allowUnknownFormat = !!opts.allowUnknownFormat;
-        this._unlockBound = this._unlock.bind(this);
-      }
-      _unlock(err) {
-        this._locked = false;
-        if (err) {
-          this.destroy(err);
-          this._continueWrite(err);
-          return;
-        }
-        this._update();
-      }
-      _consumeHeader() {
-        if (this._locked) return false;
-        this._offset = this._buffer.shifted;
-        try {
-          this._header = headers.decode(this._buffer.shift(512), this._filenameEncoding, this._allowUnknownFormat);
-        } catch (err) {
-          this._continueWrite(err);
-          return false;
-        }
-        if (!this._header) return true;
-        this._header.byteOffset = this._buffer.shifted;
-        switch (this._header.type) {
-          case "gnu-long-path":
-          case "gnu-long-link-path":
-          case "pax-global-header":
-          case "pax-header":
-            this._longHeader = true;
-            this._missing = this._header.size;
-            if (this._missing > MAX_HEADER_SIZE) {
-              this._continueWrite(new Error("Header exceeds max size"));
-              return false;
-            }
-            return true;
-        }
-        this._locked = true;
-        this._applyLongHeaders();
-        if (!(this._header.size >= 0)) {
-          this._continueWrite(new Error("Invalid header"));
-          return false;
-        }
-        if (this._header.size === 0 || this._header.type === "directory") {
-          this.emit("entry", this._header, this._createStream(), this._unlockBound);
-          return true;
-        }
-        this._stream = this._createStream();
-        this._missing = this._header.size;
-        this.emit("entry", this._header, this._stream, this._unlockBound);
-        return true;
-      }
-      _applyLongHeaders() {
-        if (this._gnuLongPath) {
-          this._header.name = this._gnuLongPath;
-          this._gnuLongPath = null;
-        }
-        if (this._gnuLongLinkPath) {
-          this._header.linkname = this._gnuLongLinkPath;
-          this._gnuLongLinkPath = null;
-        }
-        if (this._pax) {
-          if (this._pax.path) this._header.name = this._pax.path;
-          if (this._pax.linkpath) this._header.linkname = this._pax.linkpath;
-          if (this._pax.size) this._header.size = parseInt(this._pax.size, 10);
-          this._header.pax = this._pax;
-          this._pax = null;
-        }
-      }
-      _decodeLongHeader(buf) {
-        switch (this._header.type) {
-          case "gnu-long-path":
-            this._gnuLongPath = headers.decodeLongPath(buf, this._filenameEncoding);
-            break;
-          case "gnu-long-link-path":
-            this._gnuLongLinkPath = headers.decodeLongPath(buf, this._filenameEncoding);
-            break;
-          case "pax-global-header":
-            this._paxGlobal = headers.decodePax(buf);
-            break;
-          case "pax-header":
-            this._pax = this._paxGlobal === null ? headers.decodePax(buf) : Object.assign({}, this._paxGlobal, headers.decodePax(buf));
-            break;
-        }
-      }
-      _consumeLongHeader() {
-        this._longHeader = false;
-        this._missing = overflow(this._header.size);
-        const buf = this._buffer.shift(this._header.size);
-        try {
-          this._decodeLongHeader(buf);
-        } catch (err) {
-          this._continueWrite(err);
-          return false;
-        }
-        return true;
-      }
-      _consumeStream() {
-        const buf = this._buffer.shiftFirst(this._missing);
-        if (buf === null) return false;
-        this._missing -= buf.byteLength;
-        const drained2 = this._stream.push(buf);
-        if (this._missing === 0) {
-          this._stream.push(null);
-          if (drained2) this._stream._detach();
-          return drained2 && this._locked === false;
-        }
-        return drained2;
-      }
-      _createStream() {
-        return new Source(this, this._header, this._offset);
-      }
-      _update() {
-        while (this._buffer.buffered > 0 && !this.destroying) {
-          if (this._missing > 0) {
-            if (this._stream !== null) {
-              if (this._consumeStream() === false) return;
-              continue;
-            }
-            if (this._longHeader === true) {
-              if (this._missing > this._buffer.buffered) break;
-              if (this._consumeLongHeader() === false) return false;
-              continue;
-            }
-            const ignore = this._buffer.shiftFirst(this._missing);
-            if (ignore !== null) this._missing -= ignore.byteLength;
-            continue;
-          }
-          if (this._buffer.buffered < 512) break;
-          if (this._stream !== null || this._consumeHeader() === false) return;
-        }
-        this._continueWrite(null);
-      }
-      _continueWrite(err) {
-        const cb = this._callback;
-        this._callback = noop2;
-        cb(err);
-      }
-      _write(data, cb) {
-        this._callback = cb;
-        this._buffer.push(data);
-        this._update();
-      }
-      _final(cb) {
-        this._finished = this._missing === 0 && this._buffer.buffered === 0;
-        cb(this._finished ? null : new Error("Unexpected end of data"));
-      }
-      _predestroy() {
-        this._continueWrite(null);
-      }
-      _destroy(cb) {
-        if (this._stream) this._stream.destroy(getStreamError(this));
-        cb(null);
-      }
-      [Symbol.asyncIterator]() {
-        let error62 = null;
-        let promiseResolve = null;
-        let promiseReject = null;
-        let entryStream = null;
-        let entryCallback = null;
-        const extract3 = this;
-        this.on("entry", onentry);
-        this.on("error", (err) => {
-          error62 = err;
-        });
-        this.on("close", onclose);
-        return {
-          [Symbol.asyncIterator]() {
-            return this;
-          },
-          next() {
-            return new Promise(onnext);
-          },
-          return() {
-            return destroy(null);
-          },
-          throw(err) {
-            return destroy(err);
-          }
-        };
-        function consumeCallback(err) {
-          if (!entryCallback) return;
-          const cb = entryCallback;
-          entryCallback = null;
-          cb(err);
-        }
-        function onnext(resolve8, reject) {
-          if (error62) {
-            return reject(error62);
-          }
-          if (entryStream) {
-            resolve8({ value: entryStream, done: false });
-            entryStream = null;
-            return;
-          }
-          promiseResolve = resolve8;
-          promiseReject = reject;
-          consumeCallback(null);
-          if (extract3._finished && promiseResolve) {
-            promiseResolve({ value: void 0, done: true });
-            promiseResolve = promiseReject = null;
-          }
-        }
-        function onentry(header, stream, callback) {
-          entryCallback = callback;
-          stream.on("error", noop2);
-          if (promiseResolve) {
-            promiseResolve({ value: stream, done: false });
-            promiseResolve = promiseReject = null;
-          } else {
-            entryStream = stream;
-          }
-        }
-        function onclose() {
-          consumeCallback(error62);
-          if (!promiseResolve) return;
-          if (error62) promiseReject(error62);
-          else promiseResolve({ value: void 0, done: true });
-          promiseResolve = promiseReject = null;
-        }
-        function destroy(err) {
-          extract3.destroy(err);
-          consumeCallback(err);
-          return new Promise((resolve8, reject) => {
-            if (extract3.destroyed) return resolve8({ value: void 0, done: true });
-            extract3.once("close", function() {
-              if (err) reject(err);
-              else resolve8({ value: void 0, done: true });
-            });
-          });
-        }
-      }
-    };
-    module2.exports = function extract3(opts) {
-      return new Extract(opts);
-    };
-    function noop2() {
-    }
-    function overflow(size2) {
-      size2 &= 511;
-      return size2 && 512 - size2;
-    }
-  }
-});
-
-// node_modules/tar-stream/constants.js
-var require_constants2 = __commonJS({
-  "node_modules/tar-stream/constants.js"(exports2, module2) {
-    var constants9 = {
-      // just for envs without fs
-      S_IFMT: 61440,
-      S_IFDIR: 16384,
-      S_IFCHR: 8192,
-      S_IFBLK: 24576,
-      S_IFIFO: 4096,
-      S_IFLNK: 40960
-    };
-    try {
-      module2.exports = require("fs").constants || constants9;
-    } catch {
-      module2.exports = constants9;
-    }
-  }
-});
-
-// node_modules/tar-stream/pack.js
-var require_pack = __commonJS({
-  "node_modules/tar-stream/pack.js"(exports2, module2) {
-    var { Readable: Readable2, Writable, getStreamError } = require_streamx();
-    var b4a = require_b4a();
-    var constants9 = require_constants2();
-    var headers = require_headers();
-    var DMODE = 493;
-    var FMODE = 420;
-    var END_OF_TAR = b4a.alloc(1024);
-    var Sink = class extends Writable {
-      constructor(pack, header, callback) {
-        super({ mapWritable, eagerOpen: true });
-        this.written = 0;
-        this.header = header;
-        this._callback = callback;
-        this._linkname = null;
-        this._isLinkname = header.type === "symlink" && !header.linkname;
-        this._isVoid = header.type !== "file" && header.type !== "contiguous-file";
-        this._finished = false;
-        this._pack = pack;
-        this._openCallback = null;
-        if (this._pack._stream === null) this._pack._stream = this;
-        else this._pack._pending.push(this);
-      }
-      _open(cb) {
-        this._openCallback = cb;
-        if (this._pack._stream === this) this._continueOpen();
-      }
-      _continuePack(err) {
-        if (this._callback === null) return;
-        const callback = this._callback;
-        this._callback = null;
-        callback(err);
-      }
-      _continueOpen() {
-        if (this._pack._stream === null) this._pack._stream = this;
-        const cb = this._openCallback;
-        this._openCallback = null;
-        if (cb === null) return;
-        if (this._pack.destroying) return cb(new Error("pack stream destroyed"));
-        if (this._pack._finalized) return cb(new Error("pack stream is already finalized"));
-        this._pack._stream = this;
-        if (!this._isLinkname) {
-          this._pack._encode(this.header);
-        }
-        if (this._isVoid) {
-          this._finish();
-          this._continuePack(null);
-        }
-        cb(null);
-      }
-      _write(data, cb) {
-        if (this._isLinkname) {
-          this._linkname = this._linkname ? b4a.concat([this._linkname, data]) : data;
-          return cb(null);
-        }
-        if (this._isVoid) {
-          if (data.byteLength > 0) {
-            return cb(new Error("No body allowed for this entry"));
-          }
-          return cb();
-        }
-        this.written += data.byteLength;
-        if (this._pack.push(data)) return cb();
-        this._pack._drain = cb;
-      }
-      _finish() {
-        if (this._finished) return;
-        this._finished = true;
-        if (this._isLinkname) {
-          this.header.linkname = this._linkname ? b4a.toString(this._linkname, "utf-8") : "";
-          this._pack._encode(this.header);
-        }
-        overflow(this._pack, this.header.size);
-        this._pack._done(this);
-      }
-      _final(cb) {
-        if (this.written !== this.header.size) {
-          return cb(new Error("Size mismatch"));
-        }
-        this._finish();
-        cb(null);
-      }
-      _getError() {
-        return getStreamError(this) || new Error("tar entry destroyed");
-      }
-      _predestroy() {
-        this._pack.destroy(this._getError());
-      }
-      _destroy(cb) {
-        this._pack._done(this);
-        this._continuePack(this._finished ? null : this._getError());
-        cb();
-      }
-    };
-    var Pack = class extends Readable2 {
-      constructor(opts) {
-        super(opts);
-        this._drain = noop2;
-        this._finalized = false;
-        this._finalizing = false;
-        this._pending = [];
-        this._stream = null;
-      }
-      entry(header, buffer, callback) {
-        if (this._finalized || this.destroying) throw new Error("already finalized or destroyed");
-        if (typeof buffer === "function") {
-          callback = buffer;
-          buffer = null;
-        }
-        if (!callback) callback = noop2;
-        if (!header.size || header.type === "symlink") header.size = 0;
-        if (!header.type) header.type = modeToType(header.mode);
-        if (!header.mode) header.mode = header.type === "directory" ? DMODE : FMODE;
-        if (!header.uid) header.uid = 0;
-        if (!header.gid) header.gid = 0;
-        if (!header.mtime) header.mtime = /* @__PURE__ */ new Date();
-        if (typeof buffer === "string") buffer = b4a.from(buffer);
-        const sink = new Sink(this, header, callback);
-        if (b4a.isBuffer(buffer)) {
-          header.size = buffer.byteLength;
-          sink.write(buffer);
-          sink.end();
-          return sink;
-        }
-        if (sink._isVoid) {
-          return sink;
-        }
-        return sink;
-      }
-      finalize() {
-        if (this._stream || this._pending.length > 0) {
-          this._finalizing = true;
-          return;
-        }
-        if (this._finalized) return;
-        this._finalized = true;
-        this.push(END_OF_TAR);
-        this.push(null);
-      }
-      _done(stream) {
-        if (stream !== this._stream) return;
-        this._stream = null;
-        if (this._finalizing) this.finalize();
-        if (this._pending.length) this._pending.shift()._continueOpen();
-      }
-      _encode(header) {
-        if (!header.pax) {
-          const buf = headers.encode(header);
-          if (buf) {
-            this.push(buf);
-            return;
-          }
-        }
-        this._encodePax(header);
-      }
-      _encodePax(header) {
-        const paxHeader = headers.encodePax({
-          name: header.name,
-          linkname: header.linkname,
-          pax: header.pax
-        });
-        const newHeader = {
-          name: "PaxHeader",
-          mode: header.mode,
-          uid: header.uid,
-          gid: header.gid,
-          size: paxHeader.byteLength,
-          mtime: header.mtime,
-          type: "pax-header",
-          linkname: header.linkname && "PaxHeader",
-          uname: header.uname,
-          gname: header.gname,
-          devmajor: header.devmajor,
-          devminor: header.devminor
-        };
-        this.push(headers.encode(newHeader));
-        this.push(paxHeader);
-        overflow(this, paxHeader.byteLength);
-        newHeader.size = header.size;
-        newHeader.type = header.type;
-        this.push(headers.encode(newHeader));
-      }
-      _doDrain() {
-        const drain = this._drain;
-        this._drain = noop2;
-        drain();
-      }
-      _predestroy() {
-        const err = getStreamError(this);
-        if (this._stream) this._stream.destroy(err);
-        while (this._pending.length) {
-          const stream = this._pending.shift();
-          stream.destroy(err);
-          stream._continueOpen();
-        }
-        this._doDrain();
-      }
-      _read(cb) {
-        this._doDrain();
-        cb();
-      }
-    };
-    module2.exports = function pack(opts) {
-      return new Pack(opts);
-    };
-    function modeToType(mode) {
-      switch (mode & constants9.S_IFMT) {
-        case constants9.S_IFBLK:
-          return "block-device";
-        case constants9.S_IFCHR:
-          return "character-device";
-        case constants9.S_IFDIR:
-          return "directory";
-        case constants9.S_IFIFO:
-          return "fifo";
-        case constants9.S_IFLNK:
-          return "symlink";
-      }
-      return "file";
-    }
-    function noop2() {
-    }
-    function overflow(self, size2) {
-      size2 &= 511;
-      if (size2) self.push(END_OF_TAR.subarray(0, 512 - size2));
-    }
-    function mapWritable(buf) {
-      return b4a.isBuffer(buf) ? buf : b4a.from(buf);
-    }
-  }
-});
-
-// node_modules/tar-stream/index.js
-var require_tar_stream = __commonJS({
-  "node_modules/tar-stream/index.js"(exports2) {
-    exports2.extract = require_extract();
-    exports2.pack = require_pack();
-  }
-});
-
-// src/tools/unpack.ts
-async function unpackAsset(asset, into) {
-  const part = (0, import_node_path7.join)(into.folder, `${into.name}.${(0, import_node_crypto4.randomBytes)(8).toString("hex")}.part`);
-  const assetHash = (0, import_node_crypto4.createHash)("sha256");
-  const programHash = (0, import_node_crypto4.createHash)("sha256");
-  try {
-    const failure3 = await writeProgram({ asset, part, assetHash, programHash });
-    const found = failure3 === void 0 ? assetHash.digest("hex") : await hashFile(asset.file);
-    if (found !== asset.sha256) return { state: "wrong-hash", found };
-    if (failure3 !== void 0) throw unreadable(asset.asset, failure3);
-    const path3 = (0, import_node_path7.join)(into.folder, into.name);
-    await (0, import_promises5.rename)(part, path3);
-    await (0, import_promises5.chmod)(path3, 493);
-    return { state: "unpacked", path: path3, sha256: programHash.digest("hex") };
-  } finally {
-    await (0, import_promises5.rm)(part, { force: true });
-  }
-}
-async function writeProgram({ asset, part, assetHash, programHash }) {
-  const source = (0, import_node_fs3.createReadStream)(asset.file, { highWaterMark: 1024 * 1024 });
-  try {
-    if (asset.member === void 0) {
-      await (0, import_promises6.pipeline)(
-        source,
-        watch(assetHash),
-        watch(programHash),
-        (0, import_node_fs3.createWriteStream)(part, { mode: 384, flags: "wx" })
-      );
-      return void 0;
-    }
-    return await writeMember([source, watch(assetHash)], { member: asset.member, part, programHash });
-  } catch (thrown) {
-    return describeError(thrown);
-  } finally {
-    source.destroy();
-  }
-}
-async function writeMember([source, hashing], wanted) {
-  const entries = (0, import_tar_stream.extract)();
-  const reading = (0, import_promises6.pipeline)(source, hashing, (0, import_node_zlib.createGunzip)(), entries);
-  reading.catch(() => void 0);
-  let found = 0;
-  for await (const entry of entries) {
-    if (entry.header.name.replace(/^\.\//u, "") === wanted.member && entry.header.type === "file") {
-      found += 1;
-      if (found > 1) throw new Error(`it holds ${wanted.member} twice`);
-      await (0, import_promises6.pipeline)(
-        entry,
-        watch(wanted.programHash),
-        (0, import_node_fs3.createWriteStream)(wanted.part, { mode: 384, flags: "wx" })
-      );
-    } else entry.resume();
-  }
-  await reading;
-  return found === 1 ? void 0 : `it holds no program ${wanted.member}`;
-}
-function watch(hash2) {
-  let size2 = 0;
-  return new import_node_stream.Transform({
-    transform(chunk, _encoding, next) {
-      size2 += chunk.length;
-      if (size2 > MAX_PROGRAM_BYTES) {
-        next(new Error("it is too big"));
-        return;
-      }
-      hash2.update(chunk);
-      next(null, chunk);
-    }
-  });
-}
-function unreadable(asset, why) {
-  const message = `${asset} has the pinned hash but could not be unpacked: ${why}. Is the disk full?`;
-  return new GateError("tool", { reason: "asset-unreadable", message });
-}
-var import_node_crypto4, import_node_fs3, import_promises5, import_node_path7, import_node_stream, import_promises6, import_node_zlib, import_tar_stream, MAX_PROGRAM_BYTES;
-var init_unpack = __esm({
-  "src/tools/unpack.ts"() {
-    "use strict";
-    import_node_crypto4 = require("node:crypto");
-    import_node_fs3 = require("node:fs");
-    import_promises5 = require("node:fs/promises");
-    import_node_path7 = require("node:path");
-    import_node_stream = require("node:stream");
-    import_promises6 = require("node:stream/promises");
-    import_node_zlib = require("node:zlib");
-    import_tar_stream = __toESM(require_tar_stream(), 1);
-    init_errors();
-    init_hash();
-    MAX_PROGRAM_BYTES = 600 * 1024 * 1024;
-  }
-});
-
-// src/tools/found.ts
-async function installFound(services, request) {
-  const { name, origin, pinned, folder } = request;
-  if (origin.kind === "path")
-    return await bareProgram(services, { name, source: "path", path: await onPath(services, name) });
-  const file2 = pinned === void 0 ? void 0 : (0, import_node_path8.join)(origin.folder, pinned.asset.asset);
-  if (pinned !== void 0 && file2 !== void 0 && await isThere(file2)) {
-    const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-    if (unpacked.state === "wrong-hash")
-      throw new GateError("integrity", {
-        reason: "asset-hash-mismatch",
-        message: `${pinned.asset.asset} in the given folder has SHA-256 ${unpacked.found}, expected ${pinned.asset.sha256}. It was not used.`
-      });
-    const { path: path3, sha256: sha2564 } = unpacked;
-    const facts = { name, version: pinned.tool.version, source: "dir", sha256: sha2564, verified: true };
-    return { program: { name, path: path3, sha256: sha2564 }, facts };
-  }
-  return await bareProgram(services, { name, source: "dir", path: (0, import_node_path8.join)(origin.folder, name) });
-}
-async function bareProgram(services, found) {
-  const { name, source } = found;
-  const path3 = await executable(found);
-  const sha2564 = await hashFile(path3);
-  refuseDenied({ name, sha256: sha2564 });
-  const program2 = { name, path: path3, sha256: sha2564 };
-  const version2 = await askVersion(services, name, program2);
-  const verified = (await knownBuilds(services.programRoot, name)).includes(sha2564);
-  if (!verified)
-    services.log(`WARNING: ${name} ${version2} from ${source} is unverified: no hash is pinned for it`);
-  return { program: program2, facts: { name, version: version2, source, sha256: sha2564, verified } };
-}
-async function executable({
-  name,
-  path: path3
-}) {
-  try {
-    const real = await (0, import_promises7.realpath)(path3);
-    await (0, import_promises7.access)(real, import_promises7.constants.X_OK);
-    if ((await (0, import_promises7.stat)(real)).isFile()) return real;
-  } catch {
-  }
-  const message = `${name} is not in the given place, or may not be executed. Put it there, or use tools: release.`;
-  throw new GateError("tool", { reason: "not-found", message });
-}
-async function onPath(services, name) {
-  const folders = (services.environment["PATH"] ?? "").split(import_node_path8.delimiter).filter((folder) => (0, import_node_path8.isAbsolute)(folder));
-  for (const folder of folders) {
-    const path3 = (0, import_node_path8.join)(folder, name);
-    const fits = await (0, import_promises7.access)(path3, import_promises7.constants.X_OK).then(
-      () => true,
-      () => false
-    );
-    if (fits && (await (0, import_promises7.stat)(path3)).isFile()) return path3;
-  }
-  const message = `${name} is not on PATH. Install it, or use tools: release.`;
-  throw new GateError("tool", { reason: "not-found", message });
-}
-async function askVersion(services, name, program2) {
-  const args = VERSION_ARGUMENTS[name];
-  const { stdout } = await services.commands.run({ program: program2, args, grant: "scanner", timeoutMs: VERSION_MS });
-  const version2 = VERSION.exec(stdout)?.[1];
-  if (version2 !== void 0) return version2;
-  const message = `${name} does not tell its version; it may be another program of that name.`;
-  throw new GateError("tool", { reason: "version-unreadable", message });
-}
-var import_promises7, import_node_path8, VERSION_ARGUMENTS, VERSION, VERSION_MS;
-var init_found = __esm({
-  "src/tools/found.ts"() {
-    "use strict";
-    import_promises7 = require("node:fs/promises");
-    import_node_path8 = require("node:path");
-    init_errors();
-    init_cache();
-    init_denylist();
-    init_hash();
-    init_known_builds();
-    init_unpack();
-    VERSION_ARGUMENTS = {
-      trivy: ["--version"],
-      syft: ["version"],
-      cosign: ["version"],
-      crane: ["version"]
-    };
-    VERSION = /(?:^|[\s:])v?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)/u;
-    VERSION_MS = 2e4;
-  }
-});
-
-// src/tools/source-build.ts
-async function builtTools(services, names) {
-  const script = (0, import_node_path9.join)(services.programRoot, "toolchain", "build.mjs");
-  if (!await isThere(script))
-    throw new GateError("config", {
-      reason: "no-toolchain",
-      message: "tools: source needs the folder toolchain/ of this project, which this copy does not have."
-    });
-  services.log(`building from source: ${names.join(", ")} (minutes when nothing is cached)`);
-  const { stdout } = await services.commands.run({
-    program: { name: "toolchain", path: process.execPath },
-    args: [script, ...names, "--json"],
-    grant: "toolchain",
-    timeoutMs: BUILD_MS
-  });
-  const parsed2 = builds.safeParse(parseJson2(stdout));
-  if (!parsed2.success) throw unreadable2("its answer has another form than expected");
-  return names.map((name) => {
-    const built = parsed2.data[name];
-    if (built === void 0) throw unreadable2(`${name} is not in its answer`);
-    const { path: path3, sha256: sha2564, version: version2, expected } = built;
-    const verified = expected === sha2564;
-    if (!verified) services.log(`WARNING: ${name} was built with a hash that is not known (${sha2564})`);
-    return { program: { name, path: path3, sha256: sha2564 }, facts: { name, version: version2, source: "source", sha256: sha2564, verified } };
-  });
-}
-function parseJson2(text5) {
-  try {
-    return JSON.parse(text5);
-  } catch {
-    return void 0;
-  }
-}
-function unreadable2(why) {
-  return new GateError("tool", {
-    reason: "build-unreadable",
-    message: `The build of the tools cannot be used: ${why}.`
-  });
-}
-var import_node_path9, HEX2, BUILD_MS, builds;
-var init_source_build = __esm({
-  "src/tools/source-build.ts"() {
-    "use strict";
-    import_node_path9 = require("node:path");
-    init_zod();
-    init_errors();
-    init_cache();
-    HEX2 = /^[0-9a-f]{64}$/u;
-    BUILD_MS = 90 * 6e4;
-    builds = external_exports.record(
-      external_exports.string(),
-      external_exports.object({
-        path: external_exports.string().startsWith("/"),
-        sha256: external_exports.string().regex(HEX2),
-        version: external_exports.string().min(1).max(64),
-        expected: external_exports.string().regex(HEX2).nullable()
-      })
-    );
-  }
-});
-
-// src/tools/install.ts
+// src/tools/tool-set.ts
 function toolOf(tools2, name) {
   const tool = tools2[name];
   if (tool === void 0) throw new TypeError(`the tool ${name} was not installed`);
@@ -26648,140 +23811,25 @@ function toolOf(tools2, name) {
 function factsOf(tools2) {
   return Object.values(tools2).map((tool) => tool.facts).sort((a, b) => a.name < b.name ? -1 : 1);
 }
-async function installTools(services, request) {
-  const origin = parseToolOrigin(request.source);
-  const folder = await (0, import_promises8.mkdtemp)((0, import_node_path10.join)(services.workDir, "tools-"));
-  if (origin.kind !== "auto" || request.allowSource !== true)
-    return await installFrom({ services, origin, folder }, request.names);
-  const limits = { ...services.limits ?? DOWNLOAD_LIMITS, connectAttempts: 1 };
-  try {
-    return await installFrom({ services: { ...services, limits }, origin, folder }, request.names);
-  } catch (thrown) {
-    if (!isUnreachable(thrown)) throw thrown;
-    services.log("the release host cannot be reached; the tools are built from source");
-    return await installFrom({ services, origin: { kind: "source" }, folder }, request.names);
-  }
-}
-async function installFrom(given, names) {
-  const wanted = [...new Set(names)];
-  const { services, origin } = given;
-  if (origin.kind === "source") return setOf(await builtTools(services, wanted));
-  const settled = await Promise.allSettled(wanted.map((name) => installOne(given, name)));
-  const failures = settled.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
-  const worst = failures.find((failure3) => !isUnreachable(failure3)) ?? failures[0];
-  if (worst !== void 0) throw worst instanceof Error ? worst : new Error("a tool could not be installed");
-  return setOf(settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []));
-}
-function setOf(tools2) {
-  for (const { facts } of tools2) refuseDenied(facts);
-  return Object.fromEntries(tools2.map((tool) => [tool.facts.name, tool]));
-}
-function isUnreachable(thrown) {
-  return thrown instanceof GateError && thrown.code === "service" && thrown.reason === "host-unreachable";
-}
-async function installOne(given, name) {
-  const { services, origin } = given;
-  switch (origin.kind) {
-    case "path":
-    case "dir": {
-      const pinned = pinnedAsset(services, name);
-      return await installFound(services, { name, origin, pinned, folder: given.folder });
-    }
-    case "auto":
-    case "release":
-      return await installAsset(given, {
-        name,
-        base: services.releaseBase ?? RELEASE_BASE,
-        source: "release"
-      });
-    case "mirror":
-      return await installAsset(given, { name, base: origin.base, source: "mirror" });
-    case "source":
-      throw new TypeError("builds are made all at once");
-  }
-}
-function pinnedAsset(services, name) {
-  const tool = (services.catalog ?? CATALOG)[name];
-  refuseDenied({ name, version: tool.version });
-  const platform3 = services.platform ?? toolPlatform(process.platform, process.arch);
-  const asset = platform3 === void 0 ? void 0 : tool.assets[platform3];
-  return asset === void 0 ? void 0 : { tool, asset };
-}
-async function installAsset({ services, folder }, wanted) {
-  const { name } = wanted;
-  const pinned = pinnedAsset(services, name);
-  if (pinned === void 0)
-    throw new GateError("config", {
-      reason: "tool-platform",
-      message: `No release of ${name} is pinned for ${process.platform} on ${process.arch}. Use tools: path, dir:PATH or source.`
-    });
-  const cached2 = (0, import_node_path10.join)(services.cacheDir, cachedName(pinned.asset));
-  const fromCache = await unpackIfThere(services, { pinned, name, file: cached2, folder });
-  if (fromCache !== void 0)
-    return describe3(name, { ...fromCache, version: pinned.tool.version, source: wanted.source });
-  const file2 = await fetchAsset(services, { pinned, base: wanted.base, fallback: (0, import_node_path10.join)(folder, "assets") });
-  const fresh = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-  if (fresh.state === "wrong-hash") throw changedOnDisk(pinned.asset, fresh.found);
-  return describe3(name, { ...fresh, version: pinned.tool.version, source: wanted.source });
-}
-function describe3(name, found) {
-  const { path: path3, sha256: sha2564, version: version2, source } = found;
-  return { program: { name, path: path3, sha256: sha2564 }, facts: { name, version: version2, source, sha256: sha2564, verified: true } };
-}
-async function unpackIfThere(services, { pinned, name, file: file2, folder }) {
-  if (!await isThere(file2)) return void 0;
-  const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-  if (unpacked.state === "unpacked") return unpacked;
-  const gone = await dropEntry(file2);
-  services.log(
-    `WARNING: ${pinned.asset.asset} in the tool cache was changed (SHA-256 ${unpacked.found}); it was ${gone ? "deleted" : "ignored"} and is downloaded again`
-  );
-  return void 0;
-}
-async function fetchAsset(services, { pinned, base, fallback }) {
-  const { tool, asset } = pinned;
-  const writable = await writableFolder(services.cacheDir, fallback, services.log);
-  const blocked = await isThere((0, import_node_path10.join)(writable, cachedName(asset)));
-  const folder = blocked ? fallback : writable;
-  await (0, import_promises8.mkdir)(folder, { recursive: true });
-  const url2 = assetUrl(base, tool, asset);
-  services.log(`downloading ${url2}`);
-  return await downloadFile({
-    ...{ url: url2, sha256: asset.sha256, folder, fileName: cachedName(asset) },
-    ...{ limits: services.limits ?? DOWNLOAD_LIMITS, signal: services.signal, log: services.log }
-  });
-}
-function changedOnDisk(asset, found) {
-  const message = `${asset.asset} was changed on the disk right after its download (SHA-256 ${found}). Nothing was started.`;
-  return new GateError("integrity", { reason: "asset-hash-mismatch", message });
-}
-var import_promises8, import_node_path10;
-var init_install = __esm({
-  "src/tools/install.ts"() {
+var init_tool_set = __esm({
+  "src/tools/tool-set.ts"() {
     "use strict";
-    import_promises8 = require("node:fs/promises");
-    import_node_path10 = require("node:path");
-    init_errors();
-    init_cache();
-    init_catalog();
-    init_denylist();
-    init_download();
-    init_found();
-    init_source_build();
-    init_sources();
-    init_unpack();
   }
 });
 
 // src/commands/run.ts
 function reportFolder(run2, facts) {
-  return (0, import_node_path11.resolve)(facts.context?.workspace ?? ".", run2.request.output);
+  return (0, import_node_path4.resolve)(facts.context?.workspace ?? ".", run2.request.output);
 }
-var import_node_path11;
+function foreignFolders(run2, facts) {
+  const workspace = (0, import_node_path4.resolve)(facts.context?.workspace ?? ".");
+  return [workspace, (0, import_node_path4.resolve)(workspace, run2.request.context)];
+}
+var import_node_path4;
 var init_run = __esm({
   "src/commands/run.ts"() {
     "use strict";
-    import_node_path11 = require("node:path");
+    import_node_path4 = require("node:path");
   }
 });
 
@@ -26797,7 +23845,7 @@ async function runStage(log, services, step) {
   };
   try {
     services.signal.throwIfAborted();
-    const { value, detail, problems: problems3 = [] } = await step.work();
+    const { value, detail, problems: problems3 = [] } = await orStopped(step.work(), services.signal);
     services.signal.throwIfAborted();
     log.problems.push(...problems3);
     end2(problems3.length > 0 ? "failed" : "done", detail);
@@ -26807,6 +23855,23 @@ async function runStage(log, services, step) {
     log.problems.push(problem2);
     end2("failed", problem2.reason);
     throw new StageFailed(problem2.message);
+  }
+}
+async function orStopped(work, signal) {
+  work.catch(() => void 0);
+  const ended = new AbortController();
+  const givenUp2 = new Promise((_resolve, reject) => {
+    const wait2 = () => {
+      const timer = setTimeout(() => reject(new Error("stopped")), STOPPED_MS);
+      ended.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+    };
+    if (signal.aborted) wait2();
+    else signal.addEventListener("abort", wait2, { once: true, signal: ended.signal });
+  });
+  try {
+    return await Promise.race([work, givenUp2]);
+  } finally {
+    ended.abort();
   }
 }
 function skipStage(log, services, stage2, why) {
@@ -26838,11 +23903,12 @@ function stoppedProblem(stage2, reason) {
     return { stage: stage2, code: reason.code, reason: reason.reason, message: reason.message };
   return { stage: stage2, code: "cancelled", reason: "cancelled", message: "The run was stopped from outside." };
 }
-var StageFailed;
+var STOPPED_MS, StageFailed;
 var init_run_log = __esm({
   "src/commands/run-log.ts"() {
     "use strict";
     init_errors();
+    STOPPED_MS = 5e3;
     StageFailed = class extends Error {
       name = "StageFailed";
     };
@@ -26876,22 +23942,18 @@ function crashed(record2, thrown) {
 }
 async function writeRecord(run2, log, facts, reportDir) {
   try {
-    await (0, import_promises9.mkdir)(reportDir, { recursive: true });
-    if (facts.evidence) await writeWhole(reportDir, "evidence.json", evidenceDocument(facts.evidence).text);
+    await openReportFolder(reportDir, foreignFolders(run2, facts));
+    const write = (name, text5) => writeWhole((0, import_node_path5.join)(reportDir, name), text5);
+    if (facts.evidence) await write("evidence.json", evidenceDocument(facts.evidence).text);
     const record2 = assemble(run2, log, facts);
-    await writeWhole(reportDir, "summary.md", renderSummary(record2));
-    await writeWhole(reportDir, "portcullis.json", `${JSON.stringify(record2, null, 2)}
-`);
+    await write("summary.md", renderSummary(record2));
+    await write("portcullis.json", recordText(record2));
     return { value: null, detail: "portcullis.json" };
   } catch (cause) {
+    if (cause instanceof GateError) throw cause;
     const message = `The record cannot be written to ${run2.request.output}: ${describeError(cause)}. Give another --output, or free space.`;
     throw new GateError("tool", { reason: "record-not-written", message, cause });
   }
-}
-async function writeWhole(dir, name, text5) {
-  const part = (0, import_node_path12.join)(dir, `.${name}.part`);
-  await (0, import_promises9.writeFile)(part, text5);
-  await (0, import_promises9.rename)(part, (0, import_node_path12.join)(dir, name));
 }
 function assemble(run2, log, facts) {
   const { request, services } = run2;
@@ -26940,20 +24002,21 @@ function assemble(run2, log, facts) {
 function stopSignal(reason) {
   return reason === "SIGINT" || reason === "SIGTERM" ? reason : void 0;
 }
-var import_promises9, import_node_path12;
+var import_node_path5;
 var init_finish = __esm({
   "src/commands/finish.ts"() {
     "use strict";
-    import_promises9 = require("node:fs/promises");
-    import_node_path12 = require("node:path");
+    import_node_path5 = require("node:path");
     init_errors();
     init_project();
     init_assemble();
     init_evidence_document();
     init_record();
+    init_render();
     init_summary();
     init_version();
-    init_install();
+    init_report_folder();
+    init_tool_set();
     init_run();
     init_run_log();
   }
@@ -27231,15 +24294,15 @@ function unknownKey(path3, key, document4) {
   return { at: at2, path: whole, message: `expected a known key${hint}` };
 }
 function knownKeys(schema, path3) {
-  let here = schema;
+  let here2 = schema;
   for (const step of path3) {
-    const inner2 = withoutOptional(here);
-    if (inner2 instanceof ZodObject) here = inner2.shape[String(step)];
-    else if (inner2 instanceof ZodArray) here = inner2.element;
-    else if (inner2 instanceof ZodRecord) here = inner2.valueType;
+    const inner2 = withoutOptional(here2);
+    if (inner2 instanceof ZodObject) here2 = inner2.shape[String(step)];
+    else if (inner2 instanceof ZodArray) here2 = inner2.element;
+    else if (inner2 instanceof ZodRecord) here2 = inner2.valueType;
     else return [];
   }
-  const inner = withoutOptional(here);
+  const inner = withoutOptional(here2);
   if (inner instanceof ZodObject) return Object.keys(inner.shape);
   if (inner instanceof ZodRecord && inner.keyType instanceof ZodEnum)
     return inner.keyType.options.map(String);
@@ -29817,7 +26880,9 @@ function planOf(given) {
   }
   if (publish && request.sign === void 0) {
     const keyless = context.trigger.kind === "event" ? " ('keyless', the default here, is not available yet)" : "";
-    problems3.push(`sign: publishing needs a choice: 'key' or 'none'${keyless}.`);
+    problems3.push(
+      `sign: publishing needs a choice: 'key' (with key: a file or env://NAME) or 'none' (pushed by digest, not tagged)${keyless}.`
+    );
   }
   if (publish && request.sign === "key" && request.tags.length === 0) {
     problems3.push("tags: missing. Name at least one tag to set after the image was verified.");
@@ -29889,7 +26954,7 @@ function pushTrigger(environment, payload) {
 }
 async function readPush(path3) {
   try {
-    const text5 = await (0, import_promises10.readFile)(path3, "utf8");
+    const text5 = await (0, import_promises2.readFile)(path3, "utf8");
     if (text5.length > MAX_EVENT) throw new Error(`larger than ${MAX_EVENT} characters`);
     return PUSH.parse(JSON.parse(text5));
   } catch (cause) {
@@ -29907,11 +26972,11 @@ function requireSame(name, given, expected) {
     message: `${name} is '${given ?? ""}', but the event payload says '${expected}'.`
   });
 }
-var import_promises10, MAX_EVENT, PUSH;
+var import_promises2, MAX_EVENT, PUSH;
 var init_context = __esm({
   "src/github/context.ts"() {
     "use strict";
-    import_promises10 = require("node:fs/promises");
+    import_promises2 = require("node:fs/promises");
     init_zod();
     init_errors();
     MAX_EVENT = 25 * 1024 * 1024;
@@ -29954,15 +27019,16 @@ async function readCredentials(crane, host) {
     stdout = (await commands2.run({ program: program2, args, grant: "registry", timeoutMs: QUICK_MS })).stdout;
   } catch (thrown) {
     if (saysNothing(thrown)) return null;
-    throw thrown;
+    throw thrown instanceof GateError && thrown.reason === "exit-code" ? unreadableLogin(host, thrown) : thrown;
   }
-  const parsed2 = credentialsSchema.safeParse(parseJson3(stdout));
-  if (!parsed2.success) {
-    const message = `the login for ${host} cannot be read: check the docker configuration, or log in again`;
-    throw new GateError("service", { reason: "registry-login-unreadable", message });
-  }
+  const parsed2 = credentialsSchema.safeParse(parseJson(stdout));
+  if (!parsed2.success) throw unreadableLogin(host);
   const { Username: username, Secret: secret } = parsed2.data;
   return username === "" && secret === "" ? null : { username, secret };
+}
+function unreadableLogin(host, cause) {
+  const message = `the login for ${host} cannot be read: check the docker configuration, or log in again`;
+  return new GateError("service", { reason: "registry-login-unreadable", message, cause });
 }
 function saysNothing(thrown) {
   return thrown instanceof GateError && /failed with exit code 1\.?$/.test(thrown.message);
@@ -29978,7 +27044,7 @@ async function serveRegistry(crane, options = {}) {
   for (let tries = 0; tries < 200; tries += 1) {
     const port = /serving on port (\d+)/.exec(service.output())?.[1];
     if (port !== void 0) return { host: `127.0.0.1:${port}`, stop: service.stop };
-    await (0, import_promises11.setTimeout)(25);
+    await (0, import_promises3.setTimeout)(25);
   }
   await service.stop();
   const message = "the embedded registry did not start within 5 seconds; run again";
@@ -30009,34 +27075,19 @@ function failure2(reason, what, cause) {
   const message = `${what} failed, nothing is tagged: ${cause.message}`;
   return new GateError(reason === "digest-not-accepted" ? "integrity" : "service", { reason, message, cause });
 }
-function parseJson3(text5) {
+function parseJson(text5) {
   try {
     return JSON.parse(text5);
   } catch {
     return void 0;
   }
 }
-async function listRepositories(crane, host) {
-  const { commands: commands2, program: program2 } = crane;
-  const { stdout } = await commands2.run({
-    program: program2,
-    args: ["catalog", host],
-    grant: "registry",
-    timeoutMs: QUICK_MS
-  });
-  const names = stdout.split("\n").filter((line3) => line3 !== "");
-  if (names.every((name) => /^[a-z0-9][a-z0-9._/-]*$/.test(name))) return names;
-  throw new GateError("service", {
-    reason: "registry-answer",
-    message: `${host} lists names that are no names.`
-  });
-}
-var import_promises11, QUICK_MS, PUSH_FLOOR, credentialsSchema, REASONS;
+var import_promises3, QUICK_MS, PUSH_FLOOR, credentialsSchema, REASONS;
 var init_crane = __esm({
   "src/tools/crane.ts"() {
     "use strict";
     init_zod();
-    import_promises11 = require("node:timers/promises");
+    import_promises3 = require("node:timers/promises");
     init_errors();
     init_digest();
     init_reference();
@@ -30064,7 +27115,7 @@ function rows(row) {
   return external_exports.array(row).max(MAX_ROWS2).nullish().transform((list3) => list3 ?? []);
 }
 function readToolJson(text5, schema, source) {
-  const parsed2 = schema.safeParse(parseJson4(text5, source));
+  const parsed2 = schema.safeParse(parseJson2(text5, source));
   if (parsed2.success) return parsed2.data;
   const issue2 = parsed2.error.issues[0];
   const where = issue2 === void 0 ? "its top level" : issue2.path.map(String).join(".") || "its top level";
@@ -30074,7 +27125,7 @@ function readToolJson(text5, schema, source) {
     `has an unexpected shape at ${where}: ${issue2?.message ?? "unknown"}`
   );
 }
-function parseJson4(text5, source) {
+function parseJson2(text5, source) {
   if (text5.length > MAX_REPORT_CHARACTERS) throw refusal(source, "output-too-big", "is larger than 256 MiB");
   if (text5.trim() === "") throw refusal(source, "no-output", "is empty");
   try {
@@ -30115,17 +27166,17 @@ async function runScanner(commands2, command) {
   }
 }
 async function readScannerOutput(path3, tool) {
-  const flags = import_node_fs4.constants.O_RDONLY | import_node_fs4.constants.O_NOFOLLOW | import_node_fs4.constants.O_NONBLOCK;
-  const handle = await (0, import_promises12.open)(path3, flags).catch((cause) => {
+  const flags = import_node_fs3.constants.O_RDONLY | import_node_fs3.constants.O_NOFOLLOW | import_node_fs3.constants.O_NONBLOCK;
+  const handle = await (0, import_promises4.open)(path3, flags).catch((cause) => {
     throw whyUnopened(tool.name, cause);
   });
   try {
-    const stat10 = await handle.stat();
-    if (!stat10.isFile())
+    const stat8 = await handle.stat();
+    if (!stat8.isFile())
       throw outputError(tool.name, "output-not-a-file", "wrote something else than a plain file");
-    if (stat10.size > MAX_REPORT_CHARACTERS)
+    if (stat8.size > MAX_REPORT_CHARACTERS)
       throw outputError(tool.name, "output-too-big", "wrote a report of more than 256 MiB");
-    if (stat10.size === 0) throw outputError(tool.name, "no-output", "ended well but wrote an empty report");
+    if (stat8.size === 0) throw outputError(tool.name, "no-output", "ended well but wrote an empty report");
     return await handle.readFile("utf8");
   } finally {
     await handle.close();
@@ -30140,12 +27191,12 @@ function outputError(name, kind, what, cause) {
   const message = `${name} ${what}. Nothing is concluded from it; run again, and check the tool.`;
   return new GateError("tool", { reason: `${name}-${kind}`, message, cause });
 }
-var import_node_fs4, import_promises12, SCAN_MS;
+var import_node_fs3, import_promises4, SCAN_MS;
 var init_scanner = __esm({
   "src/tools/scanner.ts"() {
     "use strict";
-    import_node_fs4 = require("node:fs");
-    import_promises12 = require("node:fs/promises");
+    import_node_fs3 = require("node:fs");
+    import_promises4 = require("node:fs/promises");
     init_errors();
     init_tool_json();
     SCAN_MS = 20 * 60 * 1e3;
@@ -30156,13 +27207,13 @@ var init_scanner = __esm({
 async function writeTrivyFiles(dir) {
   const files = {
     dir,
-    empty: (0, import_node_path13.join)(dir, "empty.yaml"),
-    secrets: (0, import_node_path13.join)(dir, `secret-${(0, import_node_crypto5.randomUUID)()}.yaml`),
-    modules: (0, import_node_path13.join)(dir, "modules")
+    empty: (0, import_node_path6.join)(dir, "empty.yaml"),
+    secrets: (0, import_node_path6.join)(dir, `secret-${(0, import_node_crypto3.randomUUID)()}.yaml`),
+    modules: (0, import_node_path6.join)(dir, "modules")
   };
-  await (0, import_promises13.mkdir)(files.modules, { recursive: true });
-  await (0, import_promises13.writeFile)(files.empty, "");
-  await (0, import_promises13.writeFile)(files.secrets, SECRET_CONFIG);
+  await (0, import_promises5.mkdir)(files.modules, { recursive: true });
+  await (0, import_promises5.writeFile)(files.empty, "");
+  await (0, import_promises5.writeFile)(files.secrets, SECRET_CONFIG);
   return files;
 }
 function sharedArgs(files, cacheDir, timeoutMs) {
@@ -30199,8 +27250,8 @@ function scanSecretFolder(trivy, scan) {
   return run(trivy, scan, ["fs", scan.input, ...noModules(trivy), ...kind]);
 }
 async function run(trivy, scan, args) {
-  const output2 = (0, import_node_path13.join)(scan.outDir, "report.json");
-  await runScanner(trivy.commands, {
+  const output2 = (0, import_node_path6.join)(scan.outDir, "report.json");
+  const call = runScanner(trivy.commands, {
     program: trivy.program,
     args: [...args, ...scanArgs(trivy, scan, output2)],
     grant: "scanner",
@@ -30208,7 +27259,16 @@ async function run(trivy, scan, args) {
     timeoutMs: trivy.timeoutMs ?? SCAN_MS,
     paths: { read: [scan.cwd, scan.cacheDir, trivy.files.dir], write: [scan.outDir] }
   });
+  await call.catch((thrown) => {
+    throw explainJava(thrown);
+  });
   return await readScannerOutput(output2, trivy.program);
+}
+function explainJava(thrown) {
+  if (!(thrown instanceof GateError) || thrown.reason !== "trivy-exit-code") return thrown;
+  if (!thrown.message.includes("Java DB")) return thrown;
+  const message = "The image holds Java archives, and their packages can only be told with the Java database, which is not available yet. They were not matched, so nothing is concluded.";
+  return new GateError("evidence", { reason: "java-database-missing", message, cause: thrown });
 }
 async function downloadDatabase(trivy, reference2, cacheDir) {
   const timeoutMs = trivy.timeoutMs ?? SCAN_MS;
@@ -30222,13 +27282,14 @@ async function downloadDatabase(trivy, reference2, cacheDir) {
     timeoutMs
   });
 }
-var import_node_crypto5, import_promises13, import_node_path13, ALLOW_RULES, SECRET_CONFIG;
+var import_node_crypto3, import_promises5, import_node_path6, ALLOW_RULES, SECRET_CONFIG;
 var init_trivy = __esm({
   "src/tools/trivy.ts"() {
     "use strict";
-    import_node_crypto5 = require("node:crypto");
-    import_promises13 = require("node:fs/promises");
-    import_node_path13 = require("node:path");
+    import_node_crypto3 = require("node:crypto");
+    import_promises5 = require("node:fs/promises");
+    import_node_path6 = require("node:path");
+    init_errors();
     init_scanner();
     ALLOW_RULES = [
       ...["dist-info", "tests", "examples", "vendor", "usr-dirs", "locale-dir", "markdown"],
@@ -30238,6 +27299,2432 @@ var init_trivy = __esm({
 ${ALLOW_RULES.map((rule) => `  - ${rule}
 `).join("")}skip-patterns: []
 `;
+  }
+});
+
+// node_modules/events-universal/default.js
+var require_default = __commonJS({
+  "node_modules/events-universal/default.js"(exports2, module2) {
+    module2.exports = require("events");
+  }
+});
+
+// node_modules/fast-fifo/fixed-size.js
+var require_fixed_size = __commonJS({
+  "node_modules/fast-fifo/fixed-size.js"(exports2, module2) {
+    module2.exports = class FixedFIFO {
+      constructor(hwm) {
+        if (!(hwm > 0) || (hwm - 1 & hwm) !== 0) throw new Error("Max size for a FixedFIFO should be a power of two");
+        this.buffer = new Array(hwm);
+        this.mask = hwm - 1;
+        this.top = 0;
+        this.btm = 0;
+        this.next = null;
+      }
+      clear() {
+        this.top = this.btm = 0;
+        this.next = null;
+        this.buffer.fill(void 0);
+      }
+      push(data) {
+        if (this.buffer[this.top] !== void 0) return false;
+        this.buffer[this.top] = data;
+        this.top = this.top + 1 & this.mask;
+        return true;
+      }
+      shift() {
+        const last2 = this.buffer[this.btm];
+        if (last2 === void 0) return void 0;
+        this.buffer[this.btm] = void 0;
+        this.btm = this.btm + 1 & this.mask;
+        return last2;
+      }
+      peek() {
+        return this.buffer[this.btm];
+      }
+      isEmpty() {
+        return this.buffer[this.btm] === void 0;
+      }
+    };
+  }
+});
+
+// node_modules/fast-fifo/index.js
+var require_fast_fifo = __commonJS({
+  "node_modules/fast-fifo/index.js"(exports2, module2) {
+    var FixedFIFO = require_fixed_size();
+    module2.exports = class FastFIFO {
+      constructor(hwm) {
+        this.hwm = hwm || 16;
+        this.head = new FixedFIFO(this.hwm);
+        this.tail = this.head;
+        this.length = 0;
+      }
+      clear() {
+        this.head = this.tail;
+        this.head.clear();
+        this.length = 0;
+      }
+      push(val) {
+        this.length++;
+        if (!this.head.push(val)) {
+          const prev = this.head;
+          this.head = prev.next = new FixedFIFO(2 * this.head.buffer.length);
+          this.head.push(val);
+        }
+      }
+      shift() {
+        if (this.length !== 0) this.length--;
+        const val = this.tail.shift();
+        if (val === void 0 && this.tail.next) {
+          const next = this.tail.next;
+          this.tail.next = null;
+          this.tail = next;
+          return this.tail.shift();
+        }
+        return val;
+      }
+      peek() {
+        const val = this.tail.peek();
+        if (val === void 0 && this.tail.next) return this.tail.next.peek();
+        return val;
+      }
+      isEmpty() {
+        return this.length === 0;
+      }
+    };
+  }
+});
+
+// node_modules/b4a/index.js
+var require_b4a = __commonJS({
+  "node_modules/b4a/index.js"(exports2, module2) {
+    function isBuffer(value) {
+      return Buffer.isBuffer(value) || value instanceof Uint8Array;
+    }
+    function isEncoding(encoding) {
+      return Buffer.isEncoding(encoding);
+    }
+    function alloc(size2, fill2, encoding) {
+      return Buffer.alloc(size2, fill2, encoding);
+    }
+    function allocUnsafe(size2) {
+      return Buffer.allocUnsafe(size2);
+    }
+    function allocUnsafeSlow(size2) {
+      return Buffer.allocUnsafeSlow(size2);
+    }
+    function byteLength2(string4, encoding) {
+      return Buffer.byteLength(string4, encoding);
+    }
+    function compare3(a, b) {
+      return Buffer.compare(a, b);
+    }
+    function concat(buffers, totalLength) {
+      return Buffer.concat(buffers, totalLength);
+    }
+    function copy(source, target2, targetStart, start, end2) {
+      return toBuffer2(source).copy(target2, targetStart, start, end2);
+    }
+    function equals(a, b) {
+      return toBuffer2(a).equals(b);
+    }
+    function fill(buffer, value, offset, end2, encoding) {
+      return toBuffer2(buffer).fill(value, offset, end2, encoding);
+    }
+    function from(value, encodingOrOffset, length) {
+      return Buffer.from(value, encodingOrOffset, length);
+    }
+    function includes(buffer, value, byteOffset, encoding) {
+      return toBuffer2(buffer).includes(value, byteOffset, encoding);
+    }
+    function indexOf(buffer, value, byfeOffset, encoding) {
+      return toBuffer2(buffer).indexOf(value, byfeOffset, encoding);
+    }
+    function lastIndexOf(buffer, value, byteOffset, encoding) {
+      return toBuffer2(buffer).lastIndexOf(value, byteOffset, encoding);
+    }
+    function swap16(buffer) {
+      return toBuffer2(buffer).swap16();
+    }
+    function swap32(buffer) {
+      return toBuffer2(buffer).swap32();
+    }
+    function swap64(buffer) {
+      return toBuffer2(buffer).swap64();
+    }
+    function toBuffer2(buffer) {
+      if (Buffer.isBuffer(buffer)) return buffer;
+      return Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    }
+    function toString(buffer, encoding, start, end2) {
+      return toBuffer2(buffer).toString(encoding, start, end2);
+    }
+    function toHex(buffer, start, end2) {
+      return toBuffer2(buffer).toString("hex", start, end2);
+    }
+    function write(buffer, string4, offset, length, encoding) {
+      return toBuffer2(buffer).write(string4, offset, length, encoding);
+    }
+    function readDoubleBE(buffer, offset) {
+      return toBuffer2(buffer).readDoubleBE(offset);
+    }
+    function readDoubleLE(buffer, offset) {
+      return toBuffer2(buffer).readDoubleLE(offset);
+    }
+    function readFloatBE(buffer, offset) {
+      return toBuffer2(buffer).readFloatBE(offset);
+    }
+    function readFloatLE(buffer, offset) {
+      return toBuffer2(buffer).readFloatLE(offset);
+    }
+    function readInt32BE(buffer, offset) {
+      return toBuffer2(buffer).readInt32BE(offset);
+    }
+    function readInt32LE(buffer, offset) {
+      return toBuffer2(buffer).readInt32LE(offset);
+    }
+    function readUInt32BE(buffer, offset) {
+      return toBuffer2(buffer).readUInt32BE(offset);
+    }
+    function readUInt32LE(buffer, offset) {
+      return toBuffer2(buffer).readUInt32LE(offset);
+    }
+    function writeDoubleBE(buffer, value, offset) {
+      return toBuffer2(buffer).writeDoubleBE(value, offset);
+    }
+    function writeDoubleLE(buffer, value, offset) {
+      return toBuffer2(buffer).writeDoubleLE(value, offset);
+    }
+    function writeFloatBE(buffer, value, offset) {
+      return toBuffer2(buffer).writeFloatBE(value, offset);
+    }
+    function writeFloatLE(buffer, value, offset) {
+      return toBuffer2(buffer).writeFloatLE(value, offset);
+    }
+    function writeInt32BE(buffer, value, offset) {
+      return toBuffer2(buffer).writeInt32BE(value, offset);
+    }
+    function writeInt32LE(buffer, value, offset) {
+      return toBuffer2(buffer).writeInt32LE(value, offset);
+    }
+    function writeUInt32BE(buffer, value, offset) {
+      return toBuffer2(buffer).writeUInt32BE(value, offset);
+    }
+    function writeUInt32LE(buffer, value, offset) {
+      return toBuffer2(buffer).writeUInt32LE(value, offset);
+    }
+    module2.exports = {
+      isBuffer,
+      isEncoding,
+      alloc,
+      allocUnsafe,
+      allocUnsafeSlow,
+      byteLength: byteLength2,
+      compare: compare3,
+      concat,
+      copy,
+      equals,
+      fill,
+      from,
+      includes,
+      indexOf,
+      lastIndexOf,
+      swap16,
+      swap32,
+      swap64,
+      toBuffer: toBuffer2,
+      toString,
+      toHex,
+      write,
+      readDoubleBE,
+      readDoubleLE,
+      readFloatBE,
+      readFloatLE,
+      readInt32BE,
+      readInt32LE,
+      readUInt32BE,
+      readUInt32LE,
+      writeDoubleBE,
+      writeDoubleLE,
+      writeFloatBE,
+      writeFloatLE,
+      writeInt32BE,
+      writeInt32LE,
+      writeUInt32BE,
+      writeUInt32LE
+    };
+  }
+});
+
+// node_modules/text-decoder/lib/pass-through-decoder.js
+var require_pass_through_decoder = __commonJS({
+  "node_modules/text-decoder/lib/pass-through-decoder.js"(exports2, module2) {
+    var b4a = require_b4a();
+    module2.exports = class PassThroughDecoder {
+      constructor(encoding) {
+        this.encoding = encoding;
+      }
+      get remaining() {
+        return 0;
+      }
+      decode(data) {
+        return b4a.toString(data, this.encoding);
+      }
+      flush() {
+        return "";
+      }
+    };
+  }
+});
+
+// node_modules/text-decoder/lib/utf8-decoder.js
+var require_utf8_decoder = __commonJS({
+  "node_modules/text-decoder/lib/utf8-decoder.js"(exports2, module2) {
+    var b4a = require_b4a();
+    module2.exports = class UTF8Decoder {
+      constructor() {
+        this._reset();
+      }
+      get remaining() {
+        return this.bytesSeen;
+      }
+      decode(data) {
+        if (data.byteLength === 0) return "";
+        if (this.bytesNeeded === 0 && trailingIncomplete(data, 0) === 0) {
+          this.bytesSeen = trailingBytesSeen(data);
+          return b4a.toString(data, "utf8");
+        }
+        let result2 = "";
+        let start = 0;
+        if (this.bytesNeeded > 0) {
+          while (start < data.byteLength) {
+            const byte = data[start];
+            if (byte < this.lowerBoundary || byte > this.upperBoundary) {
+              result2 += "�";
+              this._reset();
+              break;
+            }
+            this.lowerBoundary = 128;
+            this.upperBoundary = 191;
+            this.codePoint = this.codePoint << 6 | byte & 63;
+            this.bytesSeen++;
+            start++;
+            if (this.bytesSeen === this.bytesNeeded) {
+              result2 += String.fromCodePoint(this.codePoint);
+              this._reset();
+              break;
+            }
+          }
+          if (this.bytesNeeded > 0) return result2;
+        }
+        const trailing = trailingIncomplete(data, start);
+        const end2 = data.byteLength - trailing;
+        if (end2 > start) result2 += b4a.toString(data, "utf8", start, end2);
+        for (let i = end2; i < data.byteLength; i++) {
+          const byte = data[i];
+          if (this.bytesNeeded === 0) {
+            if (byte <= 127) {
+              this.bytesSeen = 0;
+              result2 += String.fromCharCode(byte);
+            } else if (byte >= 194 && byte <= 223) {
+              this.bytesNeeded = 2;
+              this.bytesSeen = 1;
+              this.codePoint = byte & 31;
+            } else if (byte >= 224 && byte <= 239) {
+              if (byte === 224) this.lowerBoundary = 160;
+              else if (byte === 237) this.upperBoundary = 159;
+              this.bytesNeeded = 3;
+              this.bytesSeen = 1;
+              this.codePoint = byte & 15;
+            } else if (byte >= 240 && byte <= 244) {
+              if (byte === 240) this.lowerBoundary = 144;
+              else if (byte === 244) this.upperBoundary = 143;
+              this.bytesNeeded = 4;
+              this.bytesSeen = 1;
+              this.codePoint = byte & 7;
+            } else {
+              this.bytesSeen = 1;
+              result2 += "�";
+            }
+            continue;
+          }
+          if (byte < this.lowerBoundary || byte > this.upperBoundary) {
+            result2 += "�";
+            i--;
+            this._reset();
+            continue;
+          }
+          this.lowerBoundary = 128;
+          this.upperBoundary = 191;
+          this.codePoint = this.codePoint << 6 | byte & 63;
+          this.bytesSeen++;
+          if (this.bytesSeen === this.bytesNeeded) {
+            result2 += String.fromCodePoint(this.codePoint);
+            this._reset();
+          }
+        }
+        return result2;
+      }
+      flush() {
+        const result2 = this.bytesNeeded > 0 ? "�" : "";
+        this._reset();
+        return result2;
+      }
+      _reset() {
+        this.codePoint = 0;
+        this.bytesNeeded = 0;
+        this.bytesSeen = 0;
+        this.lowerBoundary = 128;
+        this.upperBoundary = 191;
+      }
+    };
+    function trailingIncomplete(data, start) {
+      const len = data.byteLength;
+      if (len <= start) return 0;
+      const limit = Math.max(start, len - 4);
+      let i = len - 1;
+      while (i > limit && (data[i] & 192) === 128) i--;
+      if (i < start) return 0;
+      const byte = data[i];
+      let needed;
+      if (byte <= 127) return 0;
+      if (byte >= 194 && byte <= 223) needed = 2;
+      else if (byte >= 224 && byte <= 239) needed = 3;
+      else if (byte >= 240 && byte <= 244) needed = 4;
+      else return 0;
+      const available = len - i;
+      return available < needed ? available : 0;
+    }
+    function trailingBytesSeen(data) {
+      const len = data.byteLength;
+      if (len === 0) return 0;
+      const last2 = data[len - 1];
+      if (last2 <= 127) return 0;
+      if ((last2 & 192) !== 128) return 1;
+      const limit = Math.max(0, len - 4);
+      let i = len - 2;
+      while (i >= limit && (data[i] & 192) === 128) i--;
+      if (i < 0) return 1;
+      const first = data[i];
+      let needed;
+      if (first >= 194 && first <= 223) needed = 2;
+      else if (first >= 224 && first <= 239) needed = 3;
+      else if (first >= 240 && first <= 244) needed = 4;
+      else return 1;
+      if (len - i !== needed) return 1;
+      if (needed >= 3) {
+        const second = data[i + 1];
+        if (first === 224 && second < 160) return 1;
+        if (first === 237 && second > 159) return 1;
+        if (first === 240 && second < 144) return 1;
+        if (first === 244 && second > 143) return 1;
+      }
+      return 0;
+    }
+  }
+});
+
+// node_modules/text-decoder/index.js
+var require_text_decoder = __commonJS({
+  "node_modules/text-decoder/index.js"(exports2, module2) {
+    var PassThroughDecoder = require_pass_through_decoder();
+    var UTF8Decoder = require_utf8_decoder();
+    module2.exports = class TextDecoder {
+      constructor(encoding = "utf8") {
+        this.encoding = normalizeEncoding(encoding);
+        switch (this.encoding) {
+          case "utf8":
+            this.decoder = new UTF8Decoder();
+            break;
+          case "utf16le":
+          case "base64":
+            throw new Error("Unsupported encoding: " + this.encoding);
+          default:
+            this.decoder = new PassThroughDecoder(this.encoding);
+        }
+      }
+      get remaining() {
+        return this.decoder.remaining;
+      }
+      push(data) {
+        if (typeof data === "string") return data;
+        return this.decoder.decode(data);
+      }
+      // For Node.js compatibility
+      write(data) {
+        return this.push(data);
+      }
+      end(data) {
+        let result2 = "";
+        if (data) result2 = this.push(data);
+        result2 += this.decoder.flush();
+        return result2;
+      }
+    };
+    function normalizeEncoding(encoding) {
+      encoding = encoding.toLowerCase();
+      switch (encoding) {
+        case "utf8":
+        case "utf-8":
+          return "utf8";
+        case "ucs2":
+        case "ucs-2":
+        case "utf16le":
+        case "utf-16le":
+          return "utf16le";
+        case "latin1":
+        case "binary":
+          return "latin1";
+        case "base64":
+        case "ascii":
+        case "hex":
+          return encoding;
+        default:
+          throw new Error("Unknown encoding: " + encoding);
+      }
+    }
+  }
+});
+
+// node_modules/streamx/lib/errors.js
+var require_errors = __commonJS({
+  "node_modules/streamx/lib/errors.js"(exports2, module2) {
+    module2.exports = class StreamError extends Error {
+      constructor(msg, code2, fn2 = StreamError) {
+        super(msg);
+        this.code = code2;
+        if (Error.captureStackTrace) {
+          Error.captureStackTrace(this, fn2);
+        }
+      }
+      static isStreamDestroyed(err) {
+        return err && err.code === "STREAM_DESTROYED";
+      }
+      static isPrematureClose(err) {
+        return err && err.code === "PREMATURE_CLOSE";
+      }
+      static isAborted(err) {
+        return err && err.code === "ABORTED";
+      }
+      static isBadArgument(err) {
+        return err && err.code === "BAD_ARGUMENT";
+      }
+      get name() {
+        return "StreamError";
+      }
+      static STREAM_DESTROYED() {
+        return new StreamError("Stream was destroyed", "STREAM_DESTROYED", StreamError.STREAM_DESTROYED);
+      }
+      static PREMATURE_CLOSE(msg = "Premature close") {
+        return new StreamError(msg, "PREMATURE_CLOSE", StreamError.PREMATURE_CLOSE);
+      }
+      static ABORTED() {
+        return new StreamError("Stream aborted", "ABORTED", StreamError.ABORTED);
+      }
+      static BAD_ARGUMENT(msg = "Bad argument") {
+        return new StreamError(msg, "BAD_ARGUMENT", StreamError.BAD_ARGUMENT);
+      }
+    };
+  }
+});
+
+// node_modules/streamx/index.js
+var require_streamx = __commonJS({
+  "node_modules/streamx/index.js"(exports2, module2) {
+    var { EventEmitter: EventEmitter3 } = require_default();
+    var FIFO = require_fast_fifo();
+    var TextDecoder2 = require_text_decoder();
+    var StreamError = require_errors();
+    var qmt = typeof queueMicrotask === "undefined" ? (fn2) => global.process.nextTick(fn2) : queueMicrotask;
+    var MAX = (1 << 29) - 1;
+    var OPENING = 1;
+    var PREDESTROYING = 2;
+    var DESTROYING = 4;
+    var DESTROYED2 = 8;
+    var NOT_OPENING = MAX ^ OPENING;
+    var NOT_PREDESTROYING = MAX ^ PREDESTROYING;
+    var READ_ACTIVE = 1 << 4;
+    var READ_UPDATING = 2 << 4;
+    var READ_PRIMARY = 4 << 4;
+    var READ_QUEUED = 8 << 4;
+    var READ_RESUMED = 16 << 4;
+    var READ_PIPE_DRAINED = 32 << 4;
+    var READ_ENDING = 64 << 4;
+    var READ_EMIT_DATA = 128 << 4;
+    var READ_EMIT_READABLE = 256 << 4;
+    var READ_EMITTED_READABLE = 512 << 4;
+    var READ_DONE = 1024 << 4;
+    var READ_NEXT_TICK = 2048 << 4;
+    var READ_NEEDS_PUSH = 4096 << 4;
+    var READ_READ_AHEAD = 8192 << 4;
+    var READ_FLOWING = READ_RESUMED | READ_PIPE_DRAINED;
+    var READ_ACTIVE_AND_NEEDS_PUSH = READ_ACTIVE | READ_NEEDS_PUSH;
+    var READ_PRIMARY_AND_ACTIVE = READ_PRIMARY | READ_ACTIVE;
+    var READ_EMIT_READABLE_AND_QUEUED = READ_EMIT_READABLE | READ_QUEUED;
+    var READ_RESUMED_READ_AHEAD = READ_RESUMED | READ_READ_AHEAD;
+    var READ_NOT_ACTIVE = MAX ^ READ_ACTIVE;
+    var READ_NON_PRIMARY = MAX ^ READ_PRIMARY;
+    var READ_NON_PRIMARY_AND_PUSHED = MAX ^ (READ_PRIMARY | READ_NEEDS_PUSH);
+    var READ_PUSHED = MAX ^ READ_NEEDS_PUSH;
+    var READ_PAUSED = MAX ^ READ_RESUMED;
+    var READ_NOT_QUEUED = MAX ^ (READ_QUEUED | READ_EMITTED_READABLE);
+    var READ_NOT_ENDING = MAX ^ READ_ENDING;
+    var READ_PIPE_NOT_DRAINED = MAX ^ READ_FLOWING;
+    var READ_NOT_NEXT_TICK = MAX ^ READ_NEXT_TICK;
+    var READ_NOT_UPDATING = MAX ^ READ_UPDATING;
+    var READ_NO_READ_AHEAD = MAX ^ READ_READ_AHEAD;
+    var READ_PAUSED_NO_READ_AHEAD = MAX ^ READ_RESUMED_READ_AHEAD;
+    var WRITE_ACTIVE = 1 << 18;
+    var WRITE_UPDATING = 2 << 18;
+    var WRITE_PRIMARY = 4 << 18;
+    var WRITE_QUEUED = 8 << 18;
+    var WRITE_UNDRAINED = 16 << 18;
+    var WRITE_DONE = 32 << 18;
+    var WRITE_EMIT_DRAIN = 64 << 18;
+    var WRITE_NEXT_TICK = 128 << 18;
+    var WRITE_WRITING = 256 << 18;
+    var WRITE_FINISHING = 512 << 18;
+    var WRITE_CORKED = 1024 << 18;
+    var WRITE_NOT_ACTIVE = MAX ^ (WRITE_ACTIVE | WRITE_WRITING);
+    var WRITE_NON_PRIMARY = MAX ^ WRITE_PRIMARY;
+    var WRITE_NOT_FINISHING = MAX ^ (WRITE_ACTIVE | WRITE_FINISHING);
+    var WRITE_DRAINED = MAX ^ WRITE_UNDRAINED;
+    var WRITE_NOT_QUEUED = MAX ^ WRITE_QUEUED;
+    var WRITE_NOT_NEXT_TICK = MAX ^ WRITE_NEXT_TICK;
+    var WRITE_NOT_UPDATING = MAX ^ WRITE_UPDATING;
+    var WRITE_NOT_CORKED = MAX ^ WRITE_CORKED;
+    var ACTIVE = READ_ACTIVE | WRITE_ACTIVE;
+    var NOT_ACTIVE = MAX ^ ACTIVE;
+    var DONE = READ_DONE | WRITE_DONE;
+    var DESTROY_STATUS = DESTROYING | DESTROYED2 | PREDESTROYING;
+    var OPEN_STATUS = DESTROY_STATUS | OPENING;
+    var AUTO_DESTROY = DESTROY_STATUS | DONE;
+    var NON_PRIMARY = WRITE_NON_PRIMARY & READ_NON_PRIMARY;
+    var ACTIVE_OR_TICKING = WRITE_NEXT_TICK | READ_NEXT_TICK;
+    var TICKING = ACTIVE_OR_TICKING & NOT_ACTIVE;
+    var IS_OPENING = OPEN_STATUS | TICKING;
+    var READ_PRIMARY_STATUS = OPEN_STATUS | READ_ENDING | READ_DONE;
+    var READ_STATUS = OPEN_STATUS | READ_DONE | READ_QUEUED;
+    var READ_ENDING_STATUS = OPEN_STATUS | READ_ENDING | READ_QUEUED;
+    var READ_READABLE_STATUS = OPEN_STATUS | READ_EMIT_READABLE | READ_QUEUED | READ_EMITTED_READABLE;
+    var SHOULD_NOT_READ = OPEN_STATUS | READ_ACTIVE | READ_ENDING | READ_DONE | READ_NEEDS_PUSH | READ_READ_AHEAD;
+    var READ_BACKPRESSURE_STATUS = DESTROY_STATUS | READ_ENDING | READ_DONE;
+    var READ_UPDATE_SYNC_STATUS = READ_UPDATING | OPEN_STATUS | READ_NEXT_TICK | READ_PRIMARY;
+    var READ_NEXT_TICK_OR_OPENING = READ_NEXT_TICK | OPENING;
+    var WRITE_PRIMARY_STATUS = OPEN_STATUS | WRITE_FINISHING | WRITE_DONE;
+    var WRITE_QUEUED_AND_UNDRAINED = WRITE_QUEUED | WRITE_UNDRAINED;
+    var WRITE_QUEUED_AND_ACTIVE = WRITE_QUEUED | WRITE_ACTIVE;
+    var WRITE_DRAIN_STATUS = WRITE_QUEUED | WRITE_UNDRAINED | OPEN_STATUS | WRITE_ACTIVE;
+    var WRITE_STATUS = OPEN_STATUS | WRITE_ACTIVE | WRITE_QUEUED | WRITE_CORKED;
+    var WRITE_PRIMARY_AND_ACTIVE = WRITE_PRIMARY | WRITE_ACTIVE;
+    var WRITE_ACTIVE_AND_WRITING = WRITE_ACTIVE | WRITE_WRITING;
+    var WRITE_FINISHING_STATUS = OPEN_STATUS | WRITE_FINISHING | WRITE_QUEUED_AND_ACTIVE | WRITE_DONE;
+    var WRITE_BACKPRESSURE_STATUS = WRITE_UNDRAINED | DESTROY_STATUS | WRITE_FINISHING | WRITE_DONE;
+    var WRITE_UPDATE_SYNC_STATUS = WRITE_UPDATING | OPEN_STATUS | WRITE_NEXT_TICK | WRITE_PRIMARY;
+    var WRITE_DROP_DATA = WRITE_FINISHING | WRITE_DONE | DESTROY_STATUS;
+    var asyncIterator = Symbol.asyncIterator || /* @__PURE__ */ Symbol("asyncIterator");
+    var WritableState = class {
+      constructor(stream, { highWaterMark = 16384, map: map4 = null, mapWritable, byteLength: byteLength2, byteLengthWritable } = {}) {
+        this.stream = stream;
+        this.queue = new FIFO();
+        this.highWaterMark = highWaterMark;
+        this.buffered = 0;
+        this.error = null;
+        this.pipeline = null;
+        this.drains = null;
+        this.byteLength = byteLengthWritable || byteLength2 || defaultByteLength;
+        this.map = mapWritable || map4;
+        this.afterWrite = afterWrite.bind(this);
+        this.afterUpdateNextTick = updateWriteNT.bind(this);
+      }
+      get ending() {
+        return (this.stream._duplexState & WRITE_FINISHING) !== 0;
+      }
+      get ended() {
+        return (this.stream._duplexState & WRITE_DONE) !== 0;
+      }
+      push(data) {
+        if ((this.stream._duplexState & WRITE_DROP_DATA) !== 0) return false;
+        if (this.map !== null) data = this.map(data);
+        this.buffered += this.byteLength(data);
+        this.queue.push(data);
+        if (this.buffered < this.highWaterMark) {
+          this.stream._duplexState |= WRITE_QUEUED;
+          return true;
+        }
+        this.stream._duplexState |= WRITE_QUEUED_AND_UNDRAINED;
+        return false;
+      }
+      shift() {
+        const data = this.queue.shift();
+        this.buffered -= this.byteLength(data);
+        if (this.buffered === 0) this.stream._duplexState &= WRITE_NOT_QUEUED;
+        return data;
+      }
+      end(data) {
+        if (typeof data === "function") {
+          this.stream.once("finish", data);
+        } else if (data !== void 0 && data !== null) {
+          this.push(data);
+        }
+        this.stream._duplexState = (this.stream._duplexState | WRITE_FINISHING) & WRITE_NON_PRIMARY;
+      }
+      autoBatch(data, cb) {
+        const buffer = [];
+        const stream = this.stream;
+        buffer.push(data);
+        while ((stream._duplexState & WRITE_STATUS) === WRITE_QUEUED_AND_ACTIVE) {
+          buffer.push(stream._writableState.shift());
+        }
+        if ((stream._duplexState & OPEN_STATUS) !== 0) return cb(null);
+        stream._writev(buffer, cb);
+      }
+      update() {
+        const stream = this.stream;
+        stream._duplexState |= WRITE_UPDATING;
+        do {
+          while ((stream._duplexState & WRITE_STATUS) === WRITE_QUEUED) {
+            const data = this.shift();
+            stream._duplexState |= WRITE_ACTIVE_AND_WRITING;
+            stream._write(data, this.afterWrite);
+          }
+          if ((stream._duplexState & WRITE_PRIMARY_AND_ACTIVE) === 0) this.updateNonPrimary();
+        } while (this.continueUpdate() === true);
+        stream._duplexState &= WRITE_NOT_UPDATING;
+      }
+      updateNonPrimary() {
+        const stream = this.stream;
+        if ((stream._duplexState & WRITE_FINISHING_STATUS) === WRITE_FINISHING) {
+          stream._duplexState = stream._duplexState | WRITE_ACTIVE;
+          stream._final(afterFinal.bind(this));
+          return;
+        }
+        if ((stream._duplexState & DESTROY_STATUS) === DESTROYING) {
+          if ((stream._duplexState & ACTIVE_OR_TICKING) === 0) {
+            stream._duplexState |= ACTIVE;
+            stream._destroy(afterDestroy.bind(this));
+          }
+          return;
+        }
+        if ((stream._duplexState & IS_OPENING) === OPENING) {
+          stream._duplexState = (stream._duplexState | ACTIVE) & NOT_OPENING;
+          stream._open(afterOpen.bind(this));
+        }
+      }
+      continueUpdate() {
+        if ((this.stream._duplexState & WRITE_NEXT_TICK) === 0) return false;
+        this.stream._duplexState &= WRITE_NOT_NEXT_TICK;
+        return true;
+      }
+      updateCallback() {
+        if ((this.stream._duplexState & WRITE_UPDATE_SYNC_STATUS) === WRITE_PRIMARY) {
+          this.update();
+        } else {
+          this.updateNextTick();
+        }
+      }
+      updateNextTick() {
+        if ((this.stream._duplexState & WRITE_NEXT_TICK) !== 0) return;
+        this.stream._duplexState |= WRITE_NEXT_TICK;
+        if ((this.stream._duplexState & WRITE_UPDATING) === 0) qmt(this.afterUpdateNextTick);
+      }
+    };
+    var ReadableState = class {
+      constructor(stream, { highWaterMark = 16384, map: map4 = null, mapReadable, byteLength: byteLength2, byteLengthReadable } = {}) {
+        this.stream = stream;
+        this.queue = new FIFO();
+        this.highWaterMark = highWaterMark === 0 ? 1 : highWaterMark;
+        this.buffered = 0;
+        this.readAhead = highWaterMark > 0;
+        this.error = null;
+        this.pipeline = null;
+        this.byteLength = byteLengthReadable || byteLength2 || defaultByteLength;
+        this.map = mapReadable || map4;
+        this.pipeTo = null;
+        this.afterRead = afterRead.bind(this);
+        this.afterUpdateNextTick = updateReadNT.bind(this);
+      }
+      get ending() {
+        return (this.stream._duplexState & READ_ENDING) !== 0;
+      }
+      get ended() {
+        return (this.stream._duplexState & READ_DONE) !== 0;
+      }
+      pipe(pipeTo, cb) {
+        if (this.pipeTo !== null) throw StreamError.BAD_ARGUMENT("Can only pipe to one destination");
+        if (typeof cb !== "function") cb = null;
+        this.stream._duplexState |= READ_PIPE_DRAINED;
+        this.pipeTo = pipeTo;
+        this.pipeline = new Pipeline(this.stream, pipeTo, cb);
+        if (cb) this.stream.on("error", noop2);
+        if (isStreamx(pipeTo)) {
+          pipeTo._writableState.pipeline = this.pipeline;
+          if (cb) pipeTo.on("error", noop2);
+          pipeTo.on("finish", this.pipeline.finished.bind(this.pipeline));
+        } else {
+          const onerror = this.pipeline.done.bind(this.pipeline, pipeTo);
+          const onclose = this.pipeline.done.bind(this.pipeline, pipeTo, null);
+          pipeTo.on("error", onerror);
+          pipeTo.on("close", onclose);
+          pipeTo.on("finish", this.pipeline.finished.bind(this.pipeline));
+        }
+        pipeTo.on("drain", afterDrain.bind(this));
+        this.stream.emit("piping", pipeTo);
+        pipeTo.emit("pipe", this.stream);
+      }
+      push(data) {
+        const stream = this.stream;
+        if (data === null) {
+          this.highWaterMark = 0;
+          stream._duplexState = (stream._duplexState | READ_ENDING) & READ_NON_PRIMARY_AND_PUSHED;
+          return false;
+        }
+        if (this.map !== null) {
+          data = this.map(data);
+          if (data === null) {
+            stream._duplexState &= READ_PUSHED;
+            return this.buffered < this.highWaterMark;
+          }
+        }
+        this.buffered += this.byteLength(data);
+        this.queue.push(data);
+        stream._duplexState = (stream._duplexState | READ_QUEUED) & READ_PUSHED;
+        return this.buffered < this.highWaterMark;
+      }
+      shift() {
+        const data = this.queue.shift();
+        this.buffered -= this.byteLength(data);
+        if (this.buffered === 0) {
+          this.stream._duplexState &= READ_NOT_QUEUED;
+        }
+        return data;
+      }
+      unshift(data) {
+        const pending = [this.map !== null ? this.map(data) : data];
+        while (this.buffered > 0) pending.push(this.shift());
+        for (let i = 0; i < pending.length - 1; i++) {
+          const data2 = pending[i];
+          this.buffered += this.byteLength(data2);
+          this.queue.push(data2);
+        }
+        this.push(pending[pending.length - 1]);
+      }
+      read() {
+        const stream = this.stream;
+        if ((stream._duplexState & READ_STATUS) === READ_QUEUED) {
+          const data = this.shift();
+          if (this.pipeTo !== null && this.pipeTo.write(data) === false) {
+            stream._duplexState &= READ_PIPE_NOT_DRAINED;
+          }
+          if ((stream._duplexState & READ_EMIT_DATA) !== 0) {
+            stream.emit("data", data);
+          }
+          return data;
+        }
+        if (this.readAhead === false) {
+          stream._duplexState |= READ_READ_AHEAD;
+          this.updateNextTick();
+        }
+        return null;
+      }
+      drain() {
+        const stream = this.stream;
+        while ((stream._duplexState & READ_STATUS) === READ_QUEUED && (stream._duplexState & READ_FLOWING) !== 0) {
+          const data = this.shift();
+          if (this.pipeTo !== null && this.pipeTo.write(data) === false) {
+            stream._duplexState &= READ_PIPE_NOT_DRAINED;
+          }
+          if ((stream._duplexState & READ_EMIT_DATA) !== 0) {
+            stream.emit("data", data);
+          }
+        }
+      }
+      update() {
+        const stream = this.stream;
+        stream._duplexState |= READ_UPDATING;
+        do {
+          this.drain();
+          while (this.buffered < this.highWaterMark && (stream._duplexState & SHOULD_NOT_READ) === READ_READ_AHEAD) {
+            stream._duplexState |= READ_ACTIVE_AND_NEEDS_PUSH;
+            stream._read(this.afterRead);
+            this.drain();
+          }
+          if ((stream._duplexState & READ_READABLE_STATUS) === READ_EMIT_READABLE_AND_QUEUED) {
+            stream._duplexState |= READ_EMITTED_READABLE;
+            stream.emit("readable");
+          }
+          if ((stream._duplexState & READ_PRIMARY_AND_ACTIVE) === 0) {
+            this.updateNonPrimary();
+          }
+        } while (this.continueUpdate() === true);
+        stream._duplexState &= READ_NOT_UPDATING;
+      }
+      updateNonPrimary() {
+        const stream = this.stream;
+        if ((stream._duplexState & READ_ENDING_STATUS) === READ_ENDING) {
+          stream._duplexState = (stream._duplexState | READ_DONE) & READ_NOT_ENDING;
+          stream.emit("end");
+          if ((stream._duplexState & AUTO_DESTROY) === DONE) {
+            stream._duplexState |= DESTROYING;
+          }
+          if (this.pipeTo !== null) {
+            this.pipeTo.end();
+          }
+        }
+        if ((stream._duplexState & DESTROY_STATUS) === DESTROYING) {
+          if ((stream._duplexState & ACTIVE_OR_TICKING) === 0) {
+            stream._duplexState |= ACTIVE;
+            stream._destroy(afterDestroy.bind(this));
+          }
+          return;
+        }
+        if ((stream._duplexState & IS_OPENING) === OPENING) {
+          stream._duplexState = (stream._duplexState | ACTIVE) & NOT_OPENING;
+          stream._open(afterOpen.bind(this));
+        }
+      }
+      continueUpdate() {
+        if ((this.stream._duplexState & READ_NEXT_TICK) === 0) return false;
+        this.stream._duplexState &= READ_NOT_NEXT_TICK;
+        return true;
+      }
+      updateCallback() {
+        if ((this.stream._duplexState & READ_UPDATE_SYNC_STATUS) === READ_PRIMARY) {
+          this.update();
+        } else {
+          this.updateNextTick();
+        }
+      }
+      updateNextTickIfOpen() {
+        if ((this.stream._duplexState & READ_NEXT_TICK_OR_OPENING) !== 0) return;
+        this.stream._duplexState |= READ_NEXT_TICK;
+        if ((this.stream._duplexState & READ_UPDATING) === 0) qmt(this.afterUpdateNextTick);
+      }
+      updateNextTick() {
+        if ((this.stream._duplexState & READ_NEXT_TICK) !== 0) return;
+        this.stream._duplexState |= READ_NEXT_TICK;
+        if ((this.stream._duplexState & READ_UPDATING) === 0) qmt(this.afterUpdateNextTick);
+      }
+    };
+    var TransformState = class {
+      constructor(stream) {
+        this.data = null;
+        this.afterTransform = afterTransform.bind(stream);
+        this.afterFinal = null;
+      }
+    };
+    var Pipeline = class {
+      constructor(src, dst, cb) {
+        this.from = src;
+        this.to = dst;
+        this.afterPipe = cb;
+        this.error = null;
+        this.pipeToFinished = false;
+      }
+      finished() {
+        this.pipeToFinished = true;
+      }
+      done(stream, err) {
+        if (err) this.error = err;
+        if (stream === this.to) {
+          this.to = null;
+          if (this.from !== null) {
+            if ((this.from._duplexState & READ_DONE) === 0 || !this.pipeToFinished) {
+              this.from.destroy(this.error || StreamError.PREMATURE_CLOSE("Writable stream closed"));
+            }
+            return;
+          }
+        }
+        if (stream === this.from) {
+          this.from = null;
+          if (this.to !== null) {
+            if ((stream._duplexState & READ_DONE) === 0) {
+              this.to.destroy(this.error || StreamError.PREMATURE_CLOSE("Readable stream closed"));
+            }
+            return;
+          }
+        }
+        if (this.afterPipe !== null) this.afterPipe(this.error);
+        this.to = this.from = this.afterPipe = null;
+      }
+    };
+    function afterDrain() {
+      this.stream._duplexState |= READ_PIPE_DRAINED;
+      this.updateCallback();
+    }
+    function afterFinal(err) {
+      const stream = this.stream;
+      if (err) stream.destroy(err);
+      if ((stream._duplexState & DESTROY_STATUS) === 0) {
+        stream._duplexState |= WRITE_DONE;
+        stream.emit("finish");
+      }
+      if ((stream._duplexState & AUTO_DESTROY) === DONE) {
+        stream._duplexState |= DESTROYING;
+      }
+      stream._duplexState &= WRITE_NOT_FINISHING;
+      if ((stream._duplexState & WRITE_UPDATING) === 0) {
+        this.update();
+      } else {
+        this.updateNextTick();
+      }
+    }
+    function afterDestroy(err) {
+      const stream = this.stream;
+      if (!err && !StreamError.isStreamDestroyed(this.error)) err = this.error;
+      if (err) stream.emit("error", err);
+      stream._duplexState |= DESTROYED2;
+      stream.emit("close");
+      const rs2 = stream._readableState;
+      const ws2 = stream._writableState;
+      if (rs2 !== null && rs2.pipeline !== null) {
+        rs2.pipeline.done(stream, err);
+      }
+      if (ws2 !== null) {
+        while (ws2.drains !== null && ws2.drains.length > 0) {
+          ws2.drains.shift().resolve(false);
+        }
+        if (ws2.pipeline !== null) {
+          ws2.pipeline.done(stream, err);
+        }
+      }
+    }
+    function afterWrite(err) {
+      const stream = this.stream;
+      if (err) stream.destroy(err);
+      stream._duplexState &= WRITE_NOT_ACTIVE;
+      if (this.drains !== null) tickDrains(this.drains);
+      if ((stream._duplexState & WRITE_DRAIN_STATUS) === WRITE_UNDRAINED) {
+        stream._duplexState &= WRITE_DRAINED;
+        if ((stream._duplexState & WRITE_EMIT_DRAIN) === WRITE_EMIT_DRAIN) {
+          stream.emit("drain");
+        }
+      }
+      this.updateCallback();
+    }
+    function afterRead(err) {
+      if (err) this.stream.destroy(err);
+      this.stream._duplexState &= READ_NOT_ACTIVE;
+      if (this.readAhead === false && (this.stream._duplexState & READ_RESUMED) === 0) {
+        this.stream._duplexState &= READ_NO_READ_AHEAD;
+      }
+      this.updateCallback();
+    }
+    function updateReadNT() {
+      if ((this.stream._duplexState & READ_UPDATING) === 0) {
+        this.stream._duplexState &= READ_NOT_NEXT_TICK;
+        this.update();
+      }
+    }
+    function updateWriteNT() {
+      if ((this.stream._duplexState & WRITE_UPDATING) === 0) {
+        this.stream._duplexState &= WRITE_NOT_NEXT_TICK;
+        this.update();
+      }
+    }
+    function tickDrains(drains) {
+      for (let i = 0; i < drains.length; i++) {
+        if (--drains[i].writes === 0) {
+          drains.shift().resolve(true);
+          i--;
+        }
+      }
+    }
+    function afterOpen(err) {
+      const stream = this.stream;
+      if (err) stream.destroy(err);
+      if ((stream._duplexState & DESTROYING) === 0) {
+        if ((stream._duplexState & READ_PRIMARY_STATUS) === 0) {
+          stream._duplexState |= READ_PRIMARY;
+        }
+        if ((stream._duplexState & WRITE_PRIMARY_STATUS) === 0) {
+          stream._duplexState |= WRITE_PRIMARY;
+        }
+        stream.emit("open");
+      }
+      stream._duplexState &= NOT_ACTIVE;
+      if (stream._writableState !== null) {
+        stream._writableState.updateCallback();
+      }
+      if (stream._readableState !== null) {
+        stream._readableState.updateCallback();
+      }
+    }
+    function afterTransform(err, data) {
+      if (data !== void 0 && data !== null) this.push(data);
+      this._writableState.afterWrite(err);
+    }
+    function newListener(name) {
+      if (this._readableState !== null) {
+        if (name === "data") {
+          this._duplexState |= READ_EMIT_DATA | READ_RESUMED_READ_AHEAD;
+          this._readableState.updateNextTick();
+        }
+        if (name === "readable") {
+          this._duplexState |= READ_EMIT_READABLE;
+          this._readableState.updateNextTick();
+        }
+      }
+      if (this._writableState !== null) {
+        if (name === "drain") {
+          this._duplexState |= WRITE_EMIT_DRAIN;
+          this._writableState.updateNextTick();
+        }
+      }
+    }
+    var Stream2 = class extends EventEmitter3 {
+      constructor(opts) {
+        super();
+        this._duplexState = 0;
+        this._readableState = null;
+        this._writableState = null;
+        if (opts) {
+          if (opts.open) this._open = opts.open;
+          if (opts.destroy) this._destroy = opts.destroy;
+          if (opts.predestroy) this._predestroy = opts.predestroy;
+          if (opts.signal) opts.signal.addEventListener("abort", abort.bind(this));
+        }
+        this.on("newListener", newListener);
+      }
+      _open(cb) {
+        cb(null);
+      }
+      _destroy(cb) {
+        cb(null);
+      }
+      _predestroy() {
+      }
+      get readable() {
+        return this._readableState !== null ? true : void 0;
+      }
+      get writable() {
+        return this._writableState !== null ? true : void 0;
+      }
+      get destroyed() {
+        return (this._duplexState & DESTROYED2) !== 0;
+      }
+      get destroying() {
+        return (this._duplexState & DESTROY_STATUS) !== 0;
+      }
+      destroy(err) {
+        if ((this._duplexState & DESTROY_STATUS) === 0) {
+          if (!err) err = StreamError.STREAM_DESTROYED();
+          this._duplexState = (this._duplexState | DESTROYING) & NON_PRIMARY;
+          if (this._readableState !== null) {
+            this._readableState.highWaterMark = 0;
+            this._readableState.error = err;
+          }
+          if (this._writableState !== null) {
+            this._writableState.highWaterMark = 0;
+            this._writableState.error = err;
+          }
+          this._duplexState |= PREDESTROYING;
+          this._predestroy();
+          this._duplexState &= NOT_PREDESTROYING;
+          if (this._readableState !== null) {
+            this._readableState.updateNextTick();
+          }
+          if (this._writableState !== null) {
+            this._writableState.updateNextTick();
+          }
+        }
+      }
+    };
+    var Readable2 = class _Readable extends Stream2 {
+      constructor(opts) {
+        super(opts);
+        this._duplexState |= OPENING | WRITE_DONE | READ_READ_AHEAD;
+        this._readableState = new ReadableState(this, opts);
+        if (opts) {
+          if (this._readableState.readAhead === false) this._duplexState &= READ_NO_READ_AHEAD;
+          if (opts.read) this._read = opts.read;
+          if (opts.eagerOpen) this._readableState.updateNextTick();
+          if (opts.encoding) this.setEncoding(opts.encoding);
+        }
+      }
+      static deferred(fn2, opts) {
+        const out = new PassThrough4(opts);
+        fn2().then((src) => {
+          if (src === null) return out.end();
+          if (out.destroying) return;
+          pipeline6(src, out, noop2);
+        }).catch((err) => out.destroy(err));
+        return out;
+      }
+      setEncoding(encoding) {
+        const dec = new TextDecoder2(encoding);
+        const map4 = this._readableState.map || echo;
+        this._readableState.map = mapOrSkip;
+        return this;
+        function mapOrSkip(data) {
+          const next = dec.push(data);
+          return next === "" && (data.byteLength !== 0 || dec.remaining > 0) ? null : map4(next);
+        }
+      }
+      _read(cb) {
+        cb(null);
+      }
+      pipe(dest, cb) {
+        this._readableState.updateNextTick();
+        this._readableState.pipe(dest, cb);
+        return dest;
+      }
+      read() {
+        this._readableState.updateNextTick();
+        return this._readableState.read();
+      }
+      push(data) {
+        this._readableState.updateNextTickIfOpen();
+        return this._readableState.push(data);
+      }
+      unshift(data) {
+        this._readableState.updateNextTickIfOpen();
+        return this._readableState.unshift(data);
+      }
+      resume() {
+        this._duplexState |= READ_RESUMED_READ_AHEAD;
+        this._readableState.updateNextTick();
+        return this;
+      }
+      pause() {
+        this._duplexState &= this._readableState.readAhead === false ? READ_PAUSED_NO_READ_AHEAD : READ_PAUSED;
+        return this;
+      }
+      static _fromAsyncIterator(ite, opts) {
+        let destroy;
+        const rs2 = new _Readable({
+          ...opts,
+          read(cb) {
+            ite.next().then(push).then(cb.bind(null, null)).catch(cb);
+          },
+          predestroy() {
+            destroy = ite.return();
+          },
+          destroy(cb) {
+            if (!destroy) return cb(null);
+            destroy.then(cb.bind(null, null)).catch(cb);
+          }
+        });
+        return rs2;
+        function push(data) {
+          if (data.done) rs2.push(null);
+          else rs2.push(data.value);
+        }
+      }
+      static from(data, opts) {
+        if (isReadStreamx(data)) return data;
+        if (data[asyncIterator]) return this._fromAsyncIterator(data[asyncIterator](), opts);
+        if (!Array.isArray(data)) data = data === void 0 ? [] : [data];
+        let i = 0;
+        return new _Readable({
+          ...opts,
+          read(cb) {
+            this.push(i === data.length ? null : data[i++]);
+            cb(null);
+          }
+        });
+      }
+      static isBackpressured(rs2) {
+        return (rs2._duplexState & READ_BACKPRESSURE_STATUS) !== 0 || rs2._readableState.buffered >= rs2._readableState.highWaterMark;
+      }
+      static isPaused(rs2) {
+        return (rs2._duplexState & READ_RESUMED) === 0;
+      }
+      [asyncIterator]() {
+        const stream = this;
+        let error62 = null;
+        let promiseResolve = null;
+        let promiseReject = null;
+        this.on("error", (err) => {
+          error62 = err;
+        });
+        this.on("readable", onreadable);
+        this.on("close", onclose);
+        return {
+          [asyncIterator]() {
+            return this;
+          },
+          next() {
+            return new Promise(function(resolve9, reject) {
+              promiseResolve = resolve9;
+              promiseReject = reject;
+              const data = stream.read();
+              if (data !== null) ondata(data);
+              else if ((stream._duplexState & DESTROYED2) !== 0) ondata(null);
+            });
+          },
+          return() {
+            return destroy(null);
+          },
+          throw(err) {
+            return destroy(err);
+          }
+        };
+        function onreadable() {
+          if (promiseResolve !== null) ondata(stream.read());
+        }
+        function onclose() {
+          if (promiseResolve !== null) ondata(null);
+        }
+        function ondata(data) {
+          if (promiseReject === null) return;
+          if (error62) {
+            promiseReject(error62);
+          } else if (data === null && (stream._duplexState & READ_DONE) === 0) {
+            promiseReject(StreamError.STREAM_DESTROYED());
+          } else {
+            promiseResolve({ value: data, done: data === null });
+          }
+          promiseReject = promiseResolve = null;
+        }
+        function destroy(err) {
+          stream.destroy(err);
+          return new Promise((resolve9, reject) => {
+            if (stream._duplexState & DESTROYED2) return resolve9({ value: void 0, done: true });
+            stream.once("close", function() {
+              if (err) reject(err);
+              else resolve9({ value: void 0, done: true });
+            });
+          });
+        }
+      }
+    };
+    var Writable = class extends Stream2 {
+      constructor(opts) {
+        super(opts);
+        this._duplexState |= OPENING | READ_DONE;
+        this._writableState = new WritableState(this, opts);
+        if (opts) {
+          if (opts.writev) this._writev = opts.writev;
+          if (opts.write) this._write = opts.write;
+          if (opts.final) this._final = opts.final;
+          if (opts.eagerOpen) this._writableState.updateNextTick();
+        }
+      }
+      cork() {
+        this._duplexState |= WRITE_CORKED;
+      }
+      uncork() {
+        this._duplexState &= WRITE_NOT_CORKED;
+        this._writableState.updateNextTick();
+      }
+      _writev(batch, cb) {
+        cb(null);
+      }
+      _write(data, cb) {
+        this._writableState.autoBatch(data, cb);
+      }
+      _final(cb) {
+        cb(null);
+      }
+      static isBackpressured(ws2) {
+        return (ws2._duplexState & WRITE_BACKPRESSURE_STATUS) !== 0;
+      }
+      static drained(ws2) {
+        if (ws2.destroyed) return Promise.resolve(false);
+        const state = ws2._writableState;
+        const pending = isWritev(ws2) ? Math.min(1, state.queue.length) : state.queue.length;
+        const writes = pending + (ws2._duplexState & WRITE_WRITING ? 1 : 0);
+        if (writes === 0) return Promise.resolve(true);
+        if (state.drains === null) state.drains = [];
+        return new Promise((resolve9) => {
+          state.drains.push({ writes, resolve: resolve9 });
+        });
+      }
+      write(data) {
+        this._writableState.updateNextTick();
+        return this._writableState.push(data);
+      }
+      end(data) {
+        this._writableState.updateNextTick();
+        this._writableState.end(data);
+        return this;
+      }
+    };
+    var Duplex = class extends Readable2 {
+      // and Writable
+      constructor(opts) {
+        super(opts);
+        this._duplexState = OPENING | this._duplexState & READ_READ_AHEAD;
+        this._writableState = new WritableState(this, opts);
+        if (opts) {
+          if (opts.writev) this._writev = opts.writev;
+          if (opts.write) this._write = opts.write;
+          if (opts.final) this._final = opts.final;
+        }
+      }
+      cork() {
+        this._duplexState |= WRITE_CORKED;
+      }
+      uncork() {
+        this._duplexState &= WRITE_NOT_CORKED;
+        this._writableState.updateNextTick();
+      }
+      _writev(batch, cb) {
+        cb(null);
+      }
+      _write(data, cb) {
+        this._writableState.autoBatch(data, cb);
+      }
+      _final(cb) {
+        cb(null);
+      }
+      write(data) {
+        this._writableState.updateNextTick();
+        return this._writableState.push(data);
+      }
+      end(data) {
+        this._writableState.updateNextTick();
+        this._writableState.end(data);
+        return this;
+      }
+    };
+    var Transform4 = class extends Duplex {
+      constructor(opts) {
+        super(opts);
+        this._transformState = new TransformState(this);
+        if (opts) {
+          if (opts.transform) this._transform = opts.transform;
+          if (opts.flush) this._flush = opts.flush;
+        }
+      }
+      _write(data, cb) {
+        if (this._readableState.buffered >= this._readableState.highWaterMark) {
+          this._transformState.data = data;
+        } else {
+          this._transform(data, this._transformState.afterTransform);
+        }
+      }
+      _read(cb) {
+        if (this._transformState.data !== null) {
+          const data = this._transformState.data;
+          this._transformState.data = null;
+          cb(null);
+          this._transform(data, this._transformState.afterTransform);
+        } else {
+          cb(null);
+        }
+      }
+      destroy(err) {
+        super.destroy(err);
+        if (this._transformState.data !== null) {
+          this._transformState.data = null;
+          this._transformState.afterTransform();
+        }
+      }
+      _transform(data, cb) {
+        cb(null, data);
+      }
+      _flush(cb) {
+        cb(null);
+      }
+      _final(cb) {
+        this._transformState.afterFinal = cb;
+        this._flush(transformAfterFlush.bind(this));
+      }
+    };
+    var PassThrough4 = class extends Transform4 {
+    };
+    function transformAfterFlush(err, data) {
+      const cb = this._transformState.afterFinal;
+      if (err) return cb(err);
+      if (data !== null && data !== void 0) this.push(data);
+      this.push(null);
+      cb(null);
+    }
+    function pipelinePromise(...streams) {
+      return new Promise((resolve9, reject) => {
+        return pipeline6(...streams, (err) => {
+          if (err) return reject(err);
+          resolve9();
+        });
+      });
+    }
+    function pipeline6(stream, ...streams) {
+      const all = Array.isArray(stream) ? [...stream, ...streams] : [stream, ...streams];
+      const done = all.length && typeof all[all.length - 1] === "function" ? all.pop() : null;
+      if (all.length < 2) throw StreamError.BAD_ARGUMENT("Pipeline requires at least 2 streams");
+      let src = all[0];
+      let dest = null;
+      let error62 = null;
+      for (let i = 1; i < all.length; i++) {
+        dest = all[i];
+        if (isStreamx(src)) {
+          src.pipe(dest, onerror);
+        } else {
+          errorHandle(src, true, i > 1, onerror);
+          src.pipe(dest);
+        }
+        src = dest;
+      }
+      if (done) {
+        let fin = false;
+        const autoDestroy = isStreamx(dest) || !!(dest._writableState && dest._writableState.autoDestroy);
+        dest.on("error", (err) => {
+          if (error62 === null) error62 = err;
+        });
+        dest.on("finish", () => {
+          fin = true;
+          if (!autoDestroy) done(error62);
+        });
+        if (autoDestroy) {
+          dest.on("close", () => done(error62 || (fin ? null : StreamError.PREMATURE_CLOSE())));
+        }
+      }
+      return dest;
+      function errorHandle(s, rd, wr, onerror2) {
+        s.on("error", onerror2);
+        s.on("close", onclose);
+        function onclose() {
+          if (rd && s._readableState && !s._readableState.ended) {
+            return onerror2(StreamError.PREMATURE_CLOSE());
+          }
+          if (wr && s._writableState && !s._writableState.ended) {
+            return onerror2(StreamError.PREMATURE_CLOSE());
+          }
+        }
+      }
+      function onerror(err) {
+        if (!err || error62) return;
+        error62 = err;
+        for (const s of all) {
+          s.destroy(err);
+        }
+      }
+    }
+    function echo(s) {
+      return s;
+    }
+    function isStream2(stream) {
+      return !!stream._readableState || !!stream._writableState;
+    }
+    function isStreamx(stream) {
+      return typeof stream._duplexState === "number" && isStream2(stream);
+    }
+    function isEnding(stream) {
+      return !!stream._readableState && stream._readableState.ending;
+    }
+    function isEnded(stream) {
+      return !!stream._readableState && stream._readableState.ended;
+    }
+    function isFinishing(stream) {
+      return !!stream._writableState && stream._writableState.ending;
+    }
+    function isFinished(stream) {
+      return !!stream._writableState && stream._writableState.ended;
+    }
+    function getStreamError(stream, opts = {}) {
+      const err = stream._readableState && stream._readableState.error || stream._writableState && stream._writableState.error;
+      return !opts.all && StreamError.isStreamDestroyed(err) ? null : err;
+    }
+    function isReadStreamx(stream) {
+      return isStreamx(stream) && stream.readable;
+    }
+    function isDisturbed(stream) {
+      return (stream._duplexState & OPENING) !== OPENING || (stream._duplexState & DESTROYING) === DESTROYING || (stream._duplexState & ACTIVE_OR_TICKING) !== 0;
+    }
+    function isTypedArray(data) {
+      return typeof data === "object" && data !== null && typeof data.byteLength === "number";
+    }
+    function defaultByteLength(data) {
+      return isTypedArray(data) ? data.byteLength : 1024;
+    }
+    function noop2() {
+    }
+    function abort() {
+      this.destroy(StreamError.ABORTED());
+    }
+    function isWritev(s) {
+      return s._writev !== Writable.prototype._writev && s._writev !== Duplex.prototype._writev;
+    }
+    module2.exports = {
+      pipeline: pipeline6,
+      pipelinePromise,
+      isStream: isStream2,
+      isStreamx,
+      isEnding,
+      isEnded,
+      isFinishing,
+      isFinished,
+      isDisturbed,
+      getStreamError,
+      Stream: Stream2,
+      Writable,
+      Readable: Readable2,
+      Duplex,
+      Transform: Transform4,
+      // Export PassThrough for compatibility with Node.js core's stream module
+      PassThrough: PassThrough4
+    };
+  }
+});
+
+// node_modules/tar-stream/headers.js
+var require_headers = __commonJS({
+  "node_modules/tar-stream/headers.js"(exports2) {
+    var b4a = require_b4a();
+    var ZEROS = "0000000000000000000";
+    var SEVENS = "7777777777777777777";
+    var ZERO_OFFSET = "0".charCodeAt(0);
+    var USTAR_MAGIC = b4a.from([117, 115, 116, 97, 114, 0]);
+    var USTAR_VER = b4a.from([ZERO_OFFSET, ZERO_OFFSET]);
+    var GNU_MAGIC = b4a.from([117, 115, 116, 97, 114, 32]);
+    var GNU_VER = b4a.from([32, 0]);
+    var MASK = 4095;
+    var MAGIC_OFFSET = 257;
+    var VERSION_OFFSET = 263;
+    exports2.decodeLongPath = function decodeLongPath(buf, encoding) {
+      return decodeStr(buf, 0, buf.length, encoding);
+    };
+    exports2.encodePax = function encodePax(opts) {
+      let result2 = "";
+      if (opts.name) result2 += addLength(" path=" + opts.name + "\n");
+      if (opts.linkname) result2 += addLength(" linkpath=" + opts.linkname + "\n");
+      const pax = opts.pax;
+      if (pax) {
+        for (const key in pax) {
+          result2 += addLength(" " + key + "=" + pax[key] + "\n");
+        }
+      }
+      return b4a.from(result2);
+    };
+    exports2.decodePax = function decodePax(buf) {
+      const result2 = {};
+      while (buf.length) {
+        let i = 0;
+        while (i < buf.length && buf[i] !== 32) i++;
+        const len = parseInt(b4a.toString(buf.subarray(0, i)), 10);
+        if (!len) return result2;
+        const b = b4a.toString(buf.subarray(i + 1, len - 1));
+        const keyIndex = b.indexOf("=");
+        if (keyIndex === -1) return result2;
+        result2[b.slice(0, keyIndex)] = b.slice(keyIndex + 1);
+        buf = buf.subarray(len);
+      }
+      return result2;
+    };
+    exports2.encode = function encode3(opts) {
+      const buf = b4a.alloc(512);
+      let name = opts.name;
+      let prefix = "";
+      if (opts.typeflag === 5 && name[name.length - 1] !== "/") name += "/";
+      if (b4a.byteLength(name) !== name.length) return null;
+      while (b4a.byteLength(name) > 100) {
+        const i = name.indexOf("/");
+        if (i === -1) return null;
+        prefix += prefix ? "/" + name.slice(0, i) : name.slice(0, i);
+        name = name.slice(i + 1);
+      }
+      if (b4a.byteLength(name) > 100 || b4a.byteLength(prefix) > 155) return null;
+      if (opts.linkname && b4a.byteLength(opts.linkname) > 100) return null;
+      b4a.write(buf, name);
+      b4a.write(buf, encodeOct(opts.mode & MASK, 6), 100);
+      b4a.write(buf, encodeOct(opts.uid, 6), 108);
+      b4a.write(buf, encodeOct(opts.gid, 6), 116);
+      encodeSize(opts.size, buf, 124);
+      b4a.write(buf, encodeOct(opts.mtime.getTime() / 1e3 | 0, 11), 136);
+      buf[156] = ZERO_OFFSET + toTypeflag(opts.type);
+      if (opts.linkname) b4a.write(buf, opts.linkname, 157);
+      b4a.copy(USTAR_MAGIC, buf, MAGIC_OFFSET);
+      b4a.copy(USTAR_VER, buf, VERSION_OFFSET);
+      if (opts.uname) b4a.write(buf, opts.uname, 265);
+      if (opts.gname) b4a.write(buf, opts.gname, 297);
+      b4a.write(buf, encodeOct(opts.devmajor || 0, 6), 329);
+      b4a.write(buf, encodeOct(opts.devminor || 0, 6), 337);
+      if (prefix) b4a.write(buf, prefix, 345);
+      b4a.write(buf, encodeOct(cksum(buf), 6), 148);
+      return buf;
+    };
+    exports2.decode = function decode5(buf, filenameEncoding, allowUnknownFormat) {
+      let typeflag = buf[156] === 0 ? 0 : buf[156] - ZERO_OFFSET;
+      let name = decodeStr(buf, 0, 100, filenameEncoding);
+      const mode = decodeOct(buf, 100, 8);
+      const uid = decodeOct(buf, 108, 8);
+      const gid = decodeOct(buf, 116, 8);
+      const size2 = decodeOct(buf, 124, 12);
+      const mtime = decodeOct(buf, 136, 12);
+      const type = toType(typeflag);
+      const linkname = buf[157] === 0 ? null : decodeStr(buf, 157, 100, filenameEncoding);
+      const uname = decodeStr(buf, 265, 32);
+      const gname = decodeStr(buf, 297, 32);
+      const devmajor = decodeOct(buf, 329, 8);
+      const devminor = decodeOct(buf, 337, 8);
+      const c = cksum(buf);
+      if (c === 8 * 32) return null;
+      if (c !== decodeOct(buf, 148, 8)) throw new Error("Invalid tar header. Maybe the tar is corrupted or it needs to be gunzipped?");
+      if (isUSTAR(buf)) {
+        if (buf[345]) name = decodeStr(buf, 345, 155, filenameEncoding) + "/" + name;
+      } else if (isGNU(buf)) {
+      } else {
+        if (!allowUnknownFormat) {
+          throw new Error("Invalid tar header: unknown format.");
+        }
+      }
+      if (typeflag === 0 && name && name[name.length - 1] === "/") typeflag = 5;
+      return {
+        name,
+        mode,
+        uid,
+        gid,
+        size: size2,
+        byteOffset: 0,
+        mtime: new Date(1e3 * mtime),
+        type,
+        linkname,
+        uname,
+        gname,
+        devmajor,
+        devminor,
+        pax: null
+      };
+    };
+    function isUSTAR(buf) {
+      return b4a.equals(USTAR_MAGIC, buf.subarray(MAGIC_OFFSET, MAGIC_OFFSET + 6));
+    }
+    function isGNU(buf) {
+      return b4a.equals(GNU_MAGIC, buf.subarray(MAGIC_OFFSET, MAGIC_OFFSET + 6)) && b4a.equals(GNU_VER, buf.subarray(VERSION_OFFSET, VERSION_OFFSET + 2));
+    }
+    function clamp(index, len, defaultValue) {
+      if (typeof index !== "number") return defaultValue;
+      index = ~~index;
+      if (index >= len) return len;
+      if (index >= 0) return index;
+      index += len;
+      if (index >= 0) return index;
+      return 0;
+    }
+    function toType(flag) {
+      switch (flag) {
+        case 0:
+          return "file";
+        case 1:
+          return "link";
+        case 2:
+          return "symlink";
+        case 3:
+          return "character-device";
+        case 4:
+          return "block-device";
+        case 5:
+          return "directory";
+        case 6:
+          return "fifo";
+        case 7:
+          return "contiguous-file";
+        case 72:
+          return "pax-header";
+        case 55:
+          return "pax-global-header";
+        case 27:
+          return "gnu-long-link-path";
+        case 28:
+        case 30:
+          return "gnu-long-path";
+      }
+      return null;
+    }
+    function toTypeflag(flag) {
+      switch (flag) {
+        case "file":
+          return 0;
+        case "link":
+          return 1;
+        case "symlink":
+          return 2;
+        case "character-device":
+          return 3;
+        case "block-device":
+          return 4;
+        case "directory":
+          return 5;
+        case "fifo":
+          return 6;
+        case "contiguous-file":
+          return 7;
+        case "pax-header":
+          return 72;
+      }
+      return 0;
+    }
+    function indexOf(block, num, offset, end2) {
+      for (; offset < end2; offset++) {
+        if (block[offset] === num) return offset;
+      }
+      return end2;
+    }
+    function cksum(block) {
+      let sum = 8 * 32;
+      for (let i = 0; i < 148; i++) sum += block[i];
+      for (let j3 = 156; j3 < 512; j3++) sum += block[j3];
+      return sum;
+    }
+    function encodeOct(val, n) {
+      val = val.toString(8);
+      if (val.length > n) return SEVENS.slice(0, n) + " ";
+      return ZEROS.slice(0, n - val.length) + val + " ";
+    }
+    function encodeSizeBin(num, buf, off) {
+      buf[off] = 128;
+      for (let i = 11; i > 0; i--) {
+        buf[off + i] = num & 255;
+        num = Math.floor(num / 256);
+      }
+    }
+    function encodeSize(num, buf, off) {
+      if (num.toString(8).length > 11) {
+        encodeSizeBin(num, buf, off);
+      } else {
+        b4a.write(buf, encodeOct(num, 11), off);
+      }
+    }
+    function parse256(buf) {
+      let positive;
+      if (buf[0] === 128) positive = true;
+      else if (buf[0] === 255) positive = false;
+      else return null;
+      const tuple2 = [];
+      let i;
+      for (i = buf.length - 1; i > 0; i--) {
+        const byte = buf[i];
+        if (positive) tuple2.push(byte);
+        else tuple2.push(255 - byte);
+      }
+      let sum = 0;
+      const l = tuple2.length;
+      for (i = 0; i < l; i++) {
+        sum += tuple2[i] * Math.pow(256, i);
+      }
+      return positive ? sum : -1 * sum;
+    }
+    function decodeOct(val, offset, length) {
+      val = val.subarray(offset, offset + length);
+      offset = 0;
+      if (val[offset] & 128) {
+        return parse256(val);
+      } else {
+        while (offset < val.length && val[offset] === 32) offset++;
+        const end2 = clamp(indexOf(val, 32, offset, val.length), val.length, val.length);
+        while (offset < end2 && val[offset] === 0) offset++;
+        if (end2 === offset) return 0;
+        return parseInt(b4a.toString(val.subarray(offset, end2)), 8);
+      }
+    }
+    function decodeStr(val, offset, length, encoding) {
+      return b4a.toString(val.subarray(offset, indexOf(val, 0, offset, offset + length)), encoding);
+    }
+    function addLength(str) {
+      const len = b4a.byteLength(str);
+      let digits = Math.floor(Math.log(len) / Math.log(10)) + 1;
+      if (len + digits >= Math.pow(10, digits)) digits++;
+      return len + digits + str;
+    }
+  }
+});
+
+// node_modules/tar-stream/extract.js
+var require_extract = __commonJS({
+  "node_modules/tar-stream/extract.js"(exports2, module2) {
+    var { Writable, Readable: Readable2, getStreamError } = require_streamx();
+    var FIFO = require_fast_fifo();
+    var b4a = require_b4a();
+    var headers = require_headers();
+    var EMPTY = b4a.alloc(0);
+    var MAX_HEADER_SIZE = 4 * 1024 * 1024;
+    var BufferList = class {
+      constructor() {
+        this.buffered = 0;
+        this.shifted = 0;
+        this.queue = new FIFO();
+        this._offset = 0;
+      }
+      push(buffer) {
+        this.buffered += buffer.byteLength;
+        this.queue.push(buffer);
+      }
+      shiftFirst(size2) {
+        return this.buffered === 0 ? null : this._next(size2);
+      }
+      shift(size2) {
+        if (size2 > this.buffered) return null;
+        if (size2 === 0) return EMPTY;
+        let chunk = this._next(size2);
+        if (size2 === chunk.byteLength) return chunk;
+        const chunks = [chunk];
+        while ((size2 -= chunk.byteLength) > 0) {
+          chunk = this._next(size2);
+          chunks.push(chunk);
+        }
+        return b4a.concat(chunks);
+      }
+      _next(size2) {
+        const buf = this.queue.peek();
+        const rem = buf.byteLength - this._offset;
+        if (size2 >= rem) {
+          const sub = this._offset ? buf.subarray(this._offset, buf.byteLength) : buf;
+          this.queue.shift();
+          this._offset = 0;
+          this.buffered -= rem;
+          this.shifted += rem;
+          return sub;
+        }
+        this.buffered -= size2;
+        this.shifted += size2;
+        return buf.subarray(this._offset, this._offset += size2);
+      }
+    };
+    var Source = class extends Readable2 {
+      constructor(self, header, offset) {
+        super();
+        this.header = header;
+        this.offset = offset;
+        this._parent = self;
+      }
+      _read(cb) {
+        if (this.header.size === 0) {
+          this.push(null);
+        }
+        if (this._parent._stream === this) {
+          this._parent._update();
+        }
+        cb(null);
+      }
+      _predestroy() {
+        this._parent.destroy(getStreamError(this));
+      }
+      _detach() {
+        if (this._parent._stream === this) {
+          this._parent._stream = null;
+          this._parent._missing = overflow(this.header.size);
+          this._parent._update();
+        }
+      }
+      _destroy(cb) {
+        this._detach();
+        cb(null);
+      }
+    };
+    var Extract = class extends Writable {
+      constructor(opts) {
+        super(opts);
+        if (!opts) opts = {};
+        this._buffer = new BufferList();
+        this._offset = 0;
+        this._header = null;
+        this._stream = null;
+        this._missing = 0;
+        this._longHeader = false;
+        this._callback = noop2;
+        this._locked = false;
+        this._finished = false;
+        this._pax = null;
+        this._paxGlobal = null;
+        this._gnuLongPath = null;
+        this._gnuLongLinkPath = null;
+        this._filenameEncoding = opts.filenameEncoding || "utf-8";
+        this._allowUnknownFormat = !!opts.allowUnknownFormat;
+        this._unlockBound = this._unlock.bind(this);
+      }
+      _unlock(err) {
+        this._locked = false;
+        if (err) {
+          this.destroy(err);
+          this._continueWrite(err);
+          return;
+        }
+        this._update();
+      }
+      _consumeHeader() {
+        if (this._locked) return false;
+        this._offset = this._buffer.shifted;
+        try {
+          this._header = headers.decode(this._buffer.shift(512), this._filenameEncoding, this._allowUnknownFormat);
+        } catch (err) {
+          this._continueWrite(err);
+          return false;
+        }
+        if (!this._header) return true;
+        this._header.byteOffset = this._buffer.shifted;
+        switch (this._header.type) {
+          case "gnu-long-path":
+          case "gnu-long-link-path":
+          case "pax-global-header":
+          case "pax-header":
+            this._longHeader = true;
+            this._missing = this._header.size;
+            if (this._missing > MAX_HEADER_SIZE) {
+              this._continueWrite(new Error("Header exceeds max size"));
+              return false;
+            }
+            return true;
+        }
+        this._locked = true;
+        this._applyLongHeaders();
+        if (!(this._header.size >= 0)) {
+          this._continueWrite(new Error("Invalid header"));
+          return false;
+        }
+        if (this._header.size === 0 || this._header.type === "directory") {
+          this.emit("entry", this._header, this._createStream(), this._unlockBound);
+          return true;
+        }
+        this._stream = this._createStream();
+        this._missing = this._header.size;
+        this.emit("entry", this._header, this._stream, this._unlockBound);
+        return true;
+      }
+      _applyLongHeaders() {
+        if (this._gnuLongPath) {
+          this._header.name = this._gnuLongPath;
+          this._gnuLongPath = null;
+        }
+        if (this._gnuLongLinkPath) {
+          this._header.linkname = this._gnuLongLinkPath;
+          this._gnuLongLinkPath = null;
+        }
+        if (this._pax) {
+          if (this._pax.path) this._header.name = this._pax.path;
+          if (this._pax.linkpath) this._header.linkname = this._pax.linkpath;
+          if (this._pax.size) this._header.size = parseInt(this._pax.size, 10);
+          this._header.pax = this._pax;
+          this._pax = null;
+        }
+      }
+      _decodeLongHeader(buf) {
+        switch (this._header.type) {
+          case "gnu-long-path":
+            this._gnuLongPath = headers.decodeLongPath(buf, this._filenameEncoding);
+            break;
+          case "gnu-long-link-path":
+            this._gnuLongLinkPath = headers.decodeLongPath(buf, this._filenameEncoding);
+            break;
+          case "pax-global-header":
+            this._paxGlobal = headers.decodePax(buf);
+            break;
+          case "pax-header":
+            this._pax = this._paxGlobal === null ? headers.decodePax(buf) : Object.assign({}, this._paxGlobal, headers.decodePax(buf));
+            break;
+        }
+      }
+      _consumeLongHeader() {
+        this._longHeader = false;
+        this._missing = overflow(this._header.size);
+        const buf = this._buffer.shift(this._header.size);
+        try {
+          this._decodeLongHeader(buf);
+        } catch (err) {
+          this._continueWrite(err);
+          return false;
+        }
+        return true;
+      }
+      _consumeStream() {
+        const buf = this._buffer.shiftFirst(this._missing);
+        if (buf === null) return false;
+        this._missing -= buf.byteLength;
+        const drained2 = this._stream.push(buf);
+        if (this._missing === 0) {
+          this._stream.push(null);
+          if (drained2) this._stream._detach();
+          return drained2 && this._locked === false;
+        }
+        return drained2;
+      }
+      _createStream() {
+        return new Source(this, this._header, this._offset);
+      }
+      _update() {
+        while (this._buffer.buffered > 0 && !this.destroying) {
+          if (this._missing > 0) {
+            if (this._stream !== null) {
+              if (this._consumeStream() === false) return;
+              continue;
+            }
+            if (this._longHeader === true) {
+              if (this._missing > this._buffer.buffered) break;
+              if (this._consumeLongHeader() === false) return false;
+              continue;
+            }
+            const ignore = this._buffer.shiftFirst(this._missing);
+            if (ignore !== null) this._missing -= ignore.byteLength;
+            continue;
+          }
+          if (this._buffer.buffered < 512) break;
+          if (this._stream !== null || this._consumeHeader() === false) return;
+        }
+        this._continueWrite(null);
+      }
+      _continueWrite(err) {
+        const cb = this._callback;
+        this._callback = noop2;
+        cb(err);
+      }
+      _write(data, cb) {
+        this._callback = cb;
+        this._buffer.push(data);
+        this._update();
+      }
+      _final(cb) {
+        this._finished = this._missing === 0 && this._buffer.buffered === 0;
+        cb(this._finished ? null : new Error("Unexpected end of data"));
+      }
+      _predestroy() {
+        this._continueWrite(null);
+      }
+      _destroy(cb) {
+        if (this._stream) this._stream.destroy(getStreamError(this));
+        cb(null);
+      }
+      [Symbol.asyncIterator]() {
+        let error62 = null;
+        let promiseResolve = null;
+        let promiseReject = null;
+        let entryStream = null;
+        let entryCallback = null;
+        const extract3 = this;
+        this.on("entry", onentry);
+        this.on("error", (err) => {
+          error62 = err;
+        });
+        this.on("close", onclose);
+        return {
+          [Symbol.asyncIterator]() {
+            return this;
+          },
+          next() {
+            return new Promise(onnext);
+          },
+          return() {
+            return destroy(null);
+          },
+          throw(err) {
+            return destroy(err);
+          }
+        };
+        function consumeCallback(err) {
+          if (!entryCallback) return;
+          const cb = entryCallback;
+          entryCallback = null;
+          cb(err);
+        }
+        function onnext(resolve9, reject) {
+          if (error62) {
+            return reject(error62);
+          }
+          if (entryStream) {
+            resolve9({ value: entryStream, done: false });
+            entryStream = null;
+            return;
+          }
+          promiseResolve = resolve9;
+          promiseReject = reject;
+          consumeCallback(null);
+          if (extract3._finished && promiseResolve) {
+            promiseResolve({ value: void 0, done: true });
+            promiseResolve = promiseReject = null;
+          }
+        }
+        function onentry(header, stream, callback) {
+          entryCallback = callback;
+          stream.on("error", noop2);
+          if (promiseResolve) {
+            promiseResolve({ value: stream, done: false });
+            promiseResolve = promiseReject = null;
+          } else {
+            entryStream = stream;
+          }
+        }
+        function onclose() {
+          consumeCallback(error62);
+          if (!promiseResolve) return;
+          if (error62) promiseReject(error62);
+          else promiseResolve({ value: void 0, done: true });
+          promiseResolve = promiseReject = null;
+        }
+        function destroy(err) {
+          extract3.destroy(err);
+          consumeCallback(err);
+          return new Promise((resolve9, reject) => {
+            if (extract3.destroyed) return resolve9({ value: void 0, done: true });
+            extract3.once("close", function() {
+              if (err) reject(err);
+              else resolve9({ value: void 0, done: true });
+            });
+          });
+        }
+      }
+    };
+    module2.exports = function extract3(opts) {
+      return new Extract(opts);
+    };
+    function noop2() {
+    }
+    function overflow(size2) {
+      size2 &= 511;
+      return size2 && 512 - size2;
+    }
+  }
+});
+
+// node_modules/tar-stream/constants.js
+var require_constants2 = __commonJS({
+  "node_modules/tar-stream/constants.js"(exports2, module2) {
+    var constants12 = {
+      // just for envs without fs
+      S_IFMT: 61440,
+      S_IFDIR: 16384,
+      S_IFCHR: 8192,
+      S_IFBLK: 24576,
+      S_IFIFO: 4096,
+      S_IFLNK: 40960
+    };
+    try {
+      module2.exports = require("fs").constants || constants12;
+    } catch {
+      module2.exports = constants12;
+    }
+  }
+});
+
+// node_modules/tar-stream/pack.js
+var require_pack = __commonJS({
+  "node_modules/tar-stream/pack.js"(exports2, module2) {
+    var { Readable: Readable2, Writable, getStreamError } = require_streamx();
+    var b4a = require_b4a();
+    var constants12 = require_constants2();
+    var headers = require_headers();
+    var DMODE = 493;
+    var FMODE = 420;
+    var END_OF_TAR = b4a.alloc(1024);
+    var Sink = class extends Writable {
+      constructor(pack, header, callback) {
+        super({ mapWritable, eagerOpen: true });
+        this.written = 0;
+        this.header = header;
+        this._callback = callback;
+        this._linkname = null;
+        this._isLinkname = header.type === "symlink" && !header.linkname;
+        this._isVoid = header.type !== "file" && header.type !== "contiguous-file";
+        this._finished = false;
+        this._pack = pack;
+        this._openCallback = null;
+        if (this._pack._stream === null) this._pack._stream = this;
+        else this._pack._pending.push(this);
+      }
+      _open(cb) {
+        this._openCallback = cb;
+        if (this._pack._stream === this) this._continueOpen();
+      }
+      _continuePack(err) {
+        if (this._callback === null) return;
+        const callback = this._callback;
+        this._callback = null;
+        callback(err);
+      }
+      _continueOpen() {
+        if (this._pack._stream === null) this._pack._stream = this;
+        const cb = this._openCallback;
+        this._openCallback = null;
+        if (cb === null) return;
+        if (this._pack.destroying) return cb(new Error("pack stream destroyed"));
+        if (this._pack._finalized) return cb(new Error("pack stream is already finalized"));
+        this._pack._stream = this;
+        if (!this._isLinkname) {
+          this._pack._encode(this.header);
+        }
+        if (this._isVoid) {
+          this._finish();
+          this._continuePack(null);
+        }
+        cb(null);
+      }
+      _write(data, cb) {
+        if (this._isLinkname) {
+          this._linkname = this._linkname ? b4a.concat([this._linkname, data]) : data;
+          return cb(null);
+        }
+        if (this._isVoid) {
+          if (data.byteLength > 0) {
+            return cb(new Error("No body allowed for this entry"));
+          }
+          return cb();
+        }
+        this.written += data.byteLength;
+        if (this._pack.push(data)) return cb();
+        this._pack._drain = cb;
+      }
+      _finish() {
+        if (this._finished) return;
+        this._finished = true;
+        if (this._isLinkname) {
+          this.header.linkname = this._linkname ? b4a.toString(this._linkname, "utf-8") : "";
+          this._pack._encode(this.header);
+        }
+        overflow(this._pack, this.header.size);
+        this._pack._done(this);
+      }
+      _final(cb) {
+        if (this.written !== this.header.size) {
+          return cb(new Error("Size mismatch"));
+        }
+        this._finish();
+        cb(null);
+      }
+      _getError() {
+        return getStreamError(this) || new Error("tar entry destroyed");
+      }
+      _predestroy() {
+        this._pack.destroy(this._getError());
+      }
+      _destroy(cb) {
+        this._pack._done(this);
+        this._continuePack(this._finished ? null : this._getError());
+        cb();
+      }
+    };
+    var Pack = class extends Readable2 {
+      constructor(opts) {
+        super(opts);
+        this._drain = noop2;
+        this._finalized = false;
+        this._finalizing = false;
+        this._pending = [];
+        this._stream = null;
+      }
+      entry(header, buffer, callback) {
+        if (this._finalized || this.destroying) throw new Error("already finalized or destroyed");
+        if (typeof buffer === "function") {
+          callback = buffer;
+          buffer = null;
+        }
+        if (!callback) callback = noop2;
+        if (!header.size || header.type === "symlink") header.size = 0;
+        if (!header.type) header.type = modeToType(header.mode);
+        if (!header.mode) header.mode = header.type === "directory" ? DMODE : FMODE;
+        if (!header.uid) header.uid = 0;
+        if (!header.gid) header.gid = 0;
+        if (!header.mtime) header.mtime = /* @__PURE__ */ new Date();
+        if (typeof buffer === "string") buffer = b4a.from(buffer);
+        const sink = new Sink(this, header, callback);
+        if (b4a.isBuffer(buffer)) {
+          header.size = buffer.byteLength;
+          sink.write(buffer);
+          sink.end();
+          return sink;
+        }
+        if (sink._isVoid) {
+          return sink;
+        }
+        return sink;
+      }
+      finalize() {
+        if (this._stream || this._pending.length > 0) {
+          this._finalizing = true;
+          return;
+        }
+        if (this._finalized) return;
+        this._finalized = true;
+        this.push(END_OF_TAR);
+        this.push(null);
+      }
+      _done(stream) {
+        if (stream !== this._stream) return;
+        this._stream = null;
+        if (this._finalizing) this.finalize();
+        if (this._pending.length) this._pending.shift()._continueOpen();
+      }
+      _encode(header) {
+        if (!header.pax) {
+          const buf = headers.encode(header);
+          if (buf) {
+            this.push(buf);
+            return;
+          }
+        }
+        this._encodePax(header);
+      }
+      _encodePax(header) {
+        const paxHeader = headers.encodePax({
+          name: header.name,
+          linkname: header.linkname,
+          pax: header.pax
+        });
+        const newHeader = {
+          name: "PaxHeader",
+          mode: header.mode,
+          uid: header.uid,
+          gid: header.gid,
+          size: paxHeader.byteLength,
+          mtime: header.mtime,
+          type: "pax-header",
+          linkname: header.linkname && "PaxHeader",
+          uname: header.uname,
+          gname: header.gname,
+          devmajor: header.devmajor,
+          devminor: header.devminor
+        };
+        this.push(headers.encode(newHeader));
+        this.push(paxHeader);
+        overflow(this, paxHeader.byteLength);
+        newHeader.size = header.size;
+        newHeader.type = header.type;
+        this.push(headers.encode(newHeader));
+      }
+      _doDrain() {
+        const drain = this._drain;
+        this._drain = noop2;
+        drain();
+      }
+      _predestroy() {
+        const err = getStreamError(this);
+        if (this._stream) this._stream.destroy(err);
+        while (this._pending.length) {
+          const stream = this._pending.shift();
+          stream.destroy(err);
+          stream._continueOpen();
+        }
+        this._doDrain();
+      }
+      _read(cb) {
+        this._doDrain();
+        cb();
+      }
+    };
+    module2.exports = function pack(opts) {
+      return new Pack(opts);
+    };
+    function modeToType(mode) {
+      switch (mode & constants12.S_IFMT) {
+        case constants12.S_IFBLK:
+          return "block-device";
+        case constants12.S_IFCHR:
+          return "character-device";
+        case constants12.S_IFDIR:
+          return "directory";
+        case constants12.S_IFIFO:
+          return "fifo";
+        case constants12.S_IFLNK:
+          return "symlink";
+      }
+      return "file";
+    }
+    function noop2() {
+    }
+    function overflow(self, size2) {
+      size2 &= 511;
+      if (size2) self.push(END_OF_TAR.subarray(0, 512 - size2));
+    }
+    function mapWritable(buf) {
+      return b4a.isBuffer(buf) ? buf : b4a.from(buf);
+    }
+  }
+});
+
+// node_modules/tar-stream/index.js
+var require_tar_stream = __commonJS({
+  "node_modules/tar-stream/index.js"(exports2) {
+    exports2.extract = require_extract();
+    exports2.pack = require_pack();
   }
 });
 
@@ -30264,34 +29751,34 @@ async function readMetadata(path3) {
 }
 async function readSmall(path3) {
   try {
-    const { size: size2 } = await (0, import_promises14.stat)(path3);
+    const { size: size2 } = await (0, import_promises6.stat)(path3);
     if (size2 > MAX_METADATA_BYTES)
       throw databaseError("database-metadata-unreadable", `has a ${METADATA_FILE} of ${size2} bytes`);
-    return await (0, import_promises14.readFile)(path3, "utf8");
+    return await (0, import_promises6.readFile)(path3, "utf8");
   } catch (cause) {
     if (cause instanceof GateError) throw cause;
     throw databaseError("database-metadata-missing", `has no readable ${METADATA_FILE}`, cause);
   }
 }
 async function copyHashed(from, to) {
-  const hash2 = (0, import_node_crypto6.createHash)("sha256");
+  const hash2 = (0, import_node_crypto4.createHash)("sha256");
   let size2 = 0;
-  const count2 = new import_node_stream2.Transform({
+  const count2 = new import_node_stream.Transform({
     transform(chunk, _encoding, done) {
       hash2.update(chunk);
       size2 += chunk.length;
       done(null, chunk);
     }
   });
-  await (0, import_promises15.pipeline)(
-    (0, import_node_fs5.createReadStream)(from, { highWaterMark: 1 << 20 }),
+  await (0, import_promises7.pipeline)(
+    (0, import_node_fs4.createReadStream)(from, { highWaterMark: 1 << 20 }),
     count2,
-    (0, import_node_fs5.createWriteStream)(to, { mode: 420 })
+    (0, import_node_fs4.createWriteStream)(to, { mode: 420 })
   );
   return { sha256: hash2.digest("hex"), size: size2 };
 }
 async function checkDatabaseFile(path3) {
-  const handle = await (0, import_promises14.open)(path3, "r").catch((cause) => {
+  const handle = await (0, import_promises6.open)(path3, "r").catch((cause) => {
     throw databaseError("database-missing", `has no readable ${DATABASE_FILE}`, cause);
   });
   try {
@@ -30331,15 +29818,25 @@ function fnv1a(bytes) {
   for (const byte of bytes) hash2 = BigInt.asUintN(64, (hash2 ^ BigInt(byte)) * 0x100000001b3n);
   return hash2;
 }
-var import_node_crypto6, import_node_fs5, import_promises14, import_node_stream2, import_promises15, DATABASE_FILE, METADATA_FILE, MAX_METADATA_BYTES, TIME, time3, metadata, META_BYTES, PAGE_HEADER, MAGIC, PAGE_SIZES;
+async function databaseMentions(path3, text5) {
+  const wanted = Buffer.from(text5);
+  let rest = Buffer.alloc(0);
+  for await (const chunk of (0, import_node_fs4.createReadStream)(path3, { highWaterMark: 1 << 20 })) {
+    const window2 = Buffer.concat([rest, chunk]);
+    if (window2.includes(wanted)) return true;
+    rest = window2.subarray(Math.max(0, window2.length - wanted.length));
+  }
+  return false;
+}
+var import_node_crypto4, import_node_fs4, import_promises6, import_node_stream, import_promises7, DATABASE_FILE, METADATA_FILE, MAX_METADATA_BYTES, TIME, time3, metadata, META_BYTES, PAGE_HEADER, MAGIC, PAGE_SIZES;
 var init_database_file = __esm({
   "src/inspect/database-file.ts"() {
     "use strict";
-    import_node_crypto6 = require("node:crypto");
-    import_node_fs5 = require("node:fs");
-    import_promises14 = require("node:fs/promises");
-    import_node_stream2 = require("node:stream");
-    import_promises15 = require("node:stream/promises");
+    import_node_crypto4 = require("node:crypto");
+    import_node_fs4 = require("node:fs");
+    import_promises6 = require("node:fs/promises");
+    import_node_stream = require("node:stream");
+    import_promises7 = require("node:stream/promises");
     init_zod();
     init_errors();
     DATABASE_FILE = "trivy.db";
@@ -30361,9 +29858,9 @@ var init_database_file = __esm({
 
 // src/inspect/database-archive.ts
 async function unpackDatabase(archive, outDir) {
-  await (0, import_promises16.mkdir)(outDir, { recursive: true });
+  await (0, import_promises8.mkdir)(outDir, { recursive: true });
   const seen = /* @__PURE__ */ new Set();
-  const entries = (0, import_tar_stream2.extract)();
+  const entries = (0, import_tar_stream.extract)();
   entries.on("entry", (header, stream, next) => {
     stream.on("error", () => void 0);
     const name = header.name.replace(/^\.\//, "").replace(/^db\//, "");
@@ -30378,10 +29875,10 @@ async function unpackDatabase(archive, outDir) {
       return;
     }
     seen.add(name);
-    (0, import_promises17.pipeline)(stream, (0, import_node_fs6.createWriteStream)((0, import_node_path14.join)(outDir, name), { flags: "wx" })).then(() => next(), next);
+    (0, import_promises9.pipeline)(stream, (0, import_node_fs5.createWriteStream)((0, import_node_path7.join)(outDir, name), { flags: "wx" })).then(() => next(), next);
   });
   try {
-    await (0, import_promises17.pipeline)((0, import_node_fs6.createReadStream)(archive), (0, import_node_zlib2.createGunzip)(), entries);
+    await (0, import_promises9.pipeline)((0, import_node_fs5.createReadStream)(archive), (0, import_node_zlib.createGunzip)(), entries);
   } catch (cause) {
     if (systemErrorCode(cause) === "ENOENT")
       throw databaseError("database-missing", "archive is not there", cause);
@@ -30393,13 +29890,13 @@ async function unpackDatabase(archive, outDir) {
   }
   if (!seen.has(DATABASE_FILE)) throw databaseError("database-missing", `archive holds no ${DATABASE_FILE}`);
 }
-function isFetchable2(url2) {
+function isFetchable(url2) {
   return url2.protocol === "https:" || url2.protocol === "http:" && LOOPBACK.has(url2.hostname);
 }
 async function downloadArchive(url2, file2, signal) {
   let failure3 = "it was not tried";
   for (let attempt2 = 1; attempt2 <= ATTEMPTS; attempt2++) {
-    if (attempt2 > 1) await (0, import_promises18.setTimeout)(attempt2 * 250);
+    if (attempt2 > 1) await (0, import_promises10.setTimeout)(attempt2 * 250);
     try {
       const refused3 = await fetchOnce(url2, file2, signal);
       if (refused3 === void 0) return;
@@ -30420,36 +29917,36 @@ async function fetchOnce(url2, file2, signal) {
   const limit = AbortSignal.timeout(DOWNLOAD_MS);
   const response = await fetch(url2, { signal: signal ? AbortSignal.any([signal, limit]) : limit });
   const { status, body } = response;
-  if (!isFetchable2(new URL(response.url)) || !response.ok || body === null) {
+  if (!isFetchable(new URL(response.url)) || !response.ok || body === null) {
     await body?.cancel();
     if (status === 429 || status >= 500) throw new Error(`the server answered with status ${status}`);
     return response.ok ? "it was redirected to an address that is not https" : `the server answered with status ${status}`;
   }
   const announced = response.headers.get("content-length");
   let size2 = 0;
-  const count2 = new import_node_stream3.Transform({
+  const count2 = new import_node_stream2.Transform({
     transform(chunk, _encoding, done) {
       size2 += chunk.length;
       done(size2 > MAX_ARCHIVE_BYTES ? new Error("the body is longer than 4 GiB") : null, chunk);
     }
   });
-  await (0, import_promises17.pipeline)(import_node_stream3.Readable.fromWeb(body), count2, (0, import_node_fs6.createWriteStream)(file2));
+  await (0, import_promises9.pipeline)(import_node_stream2.Readable.fromWeb(body), count2, (0, import_node_fs5.createWriteStream)(file2));
   if (announced !== null && response.headers.get("content-encoding") === null && Number(announced) !== size2)
     throw new Error(`the body has ${size2} bytes, but ${announced} were announced`);
   return void 0;
 }
-var import_node_fs6, import_promises16, import_node_path14, import_node_stream3, import_promises17, import_promises18, import_node_zlib2, import_tar_stream2, MAX_ARCHIVE_BYTES, MAX_DATABASE_BYTES, MAX_METADATA_BYTES2, DOWNLOAD_MS, LOOPBACK, ATTEMPTS;
+var import_node_fs5, import_promises8, import_node_path7, import_node_stream2, import_promises9, import_promises10, import_node_zlib, import_tar_stream, MAX_ARCHIVE_BYTES, MAX_DATABASE_BYTES, MAX_METADATA_BYTES2, DOWNLOAD_MS, LOOPBACK, ATTEMPTS;
 var init_database_archive = __esm({
   "src/inspect/database-archive.ts"() {
     "use strict";
-    import_node_fs6 = require("node:fs");
-    import_promises16 = require("node:fs/promises");
-    import_node_path14 = require("node:path");
-    import_node_stream3 = require("node:stream");
-    import_promises17 = require("node:stream/promises");
-    import_promises18 = require("node:timers/promises");
-    import_node_zlib2 = require("node:zlib");
-    import_tar_stream2 = __toESM(require_tar_stream(), 1);
+    import_node_fs5 = require("node:fs");
+    import_promises8 = require("node:fs/promises");
+    import_node_path7 = require("node:path");
+    import_node_stream2 = require("node:stream");
+    import_promises9 = require("node:stream/promises");
+    import_promises10 = require("node:timers/promises");
+    import_node_zlib = require("node:zlib");
+    import_tar_stream = __toESM(require_tar_stream(), 1);
     init_errors();
     init_database_file();
     MAX_ARCHIVE_BYTES = 4 * 1024 ** 3;
@@ -30463,16 +29960,16 @@ var init_database_archive = __esm({
 
 // src/tools/syft.ts
 async function writeSyftFiles(dir) {
-  await (0, import_promises19.mkdir)(dir, { recursive: true });
-  const empty = (0, import_node_path15.join)(dir, "empty.yaml");
-  await (0, import_promises19.writeFile)(empty, "");
+  await (0, import_promises11.mkdir)(dir, { recursive: true });
+  const empty = (0, import_node_path8.join)(dir, "empty.yaml");
+  await (0, import_promises11.writeFile)(empty, "");
   return { dir, empty };
 }
 async function catalogImage(syft, scan) {
   const files = {
-    spdx: (0, import_node_path15.join)(scan.outDir, "spdx.json"),
-    cycloneDx: (0, import_node_path15.join)(scan.outDir, "cyclonedx.json"),
-    syft: (0, import_node_path15.join)(scan.outDir, "syft.json")
+    spdx: (0, import_node_path8.join)(scan.outDir, "spdx.json"),
+    cycloneDx: (0, import_node_path8.join)(scan.outDir, "cyclonedx.json"),
+    syft: (0, import_node_path8.join)(scan.outDir, "syft.json")
   };
   await runScanner(syft.commands, {
     program: syft.program,
@@ -30494,12 +29991,12 @@ async function catalogImage(syft, scan) {
   );
   return { spdx: spdx ?? "", cycloneDx: cycloneDx ?? "", syft: own2 ?? "" };
 }
-var import_promises19, import_node_path15, FORMATS;
+var import_promises11, import_node_path8, FORMATS;
 var init_syft = __esm({
   "src/tools/syft.ts"() {
     "use strict";
-    import_promises19 = require("node:fs/promises");
-    import_node_path15 = require("node:path");
+    import_promises11 = require("node:fs/promises");
+    import_node_path8 = require("node:path");
     init_scanner();
     FORMATS = { spdx: "spdx-json@2.3", cycloneDx: "cyclonedx-json@1.6", syft: "syft-json" };
   }
@@ -30507,20 +30004,20 @@ var init_syft = __esm({
 
 // src/inspect/scanners.ts
 async function prepareScanners(services, workDir) {
-  await (0, import_promises20.mkdir)(workDir, { recursive: true });
-  const dir = await (0, import_promises20.mkdtemp)((0, import_node_path16.join)(workDir, "scanners-"));
+  await (0, import_promises12.mkdir)(workDir, { recursive: true });
+  const dir = await (0, import_promises12.mkdtemp)((0, import_node_path9.join)(workDir, "scanners-"));
   const { commands: commands2, timeoutMs } = services;
   const shared = { commands: commands2, ...timeoutMs !== void 0 && { timeoutMs } };
   return {
     trivy: {
       ...shared,
       program: programOf(services.tools, "trivy"),
-      files: await writeTrivyFiles((0, import_node_path16.join)(dir, "trivy"))
+      files: await writeTrivyFiles((0, import_node_path9.join)(dir, "trivy"))
     },
     syft: {
       ...shared,
       program: programOf(services.tools, "syft"),
-      files: await writeSyftFiles((0, import_node_path16.join)(dir, "syft"))
+      files: await writeSyftFiles((0, import_node_path9.join)(dir, "syft"))
     }
   };
 }
@@ -30530,15 +30027,15 @@ function programOf(tools2, name) {
   throw new GateError("tool", { reason: "tool-missing", message: `${name} is needed but was not installed.` });
 }
 async function freshDir(workDir, name) {
-  await (0, import_promises20.mkdir)(workDir, { recursive: true });
-  return await (0, import_promises20.mkdtemp)((0, import_node_path16.join)(workDir, `${name}-`));
+  await (0, import_promises12.mkdir)(workDir, { recursive: true });
+  return await (0, import_promises12.mkdtemp)((0, import_node_path9.join)(workDir, `${name}-`));
 }
-var import_promises20, import_node_path16;
+var import_promises12, import_node_path9;
 var init_scanners = __esm({
   "src/inspect/scanners.ts"() {
     "use strict";
-    import_promises20 = require("node:fs/promises");
-    import_node_path16 = require("node:path");
+    import_promises12 = require("node:fs/promises");
+    import_node_path9 = require("node:path");
     init_errors();
     init_syft();
     init_trivy();
@@ -30548,16 +30045,16 @@ var init_scanners = __esm({
 // src/inspect/database.ts
 async function prepareDatabase(services, request) {
   const source = await understand(request.source?.trim() ?? "auto");
-  await (0, import_promises21.mkdir)(request.workDir, { recursive: true });
-  const work = await (0, import_promises21.mkdtemp)((0, import_node_path17.join)(request.workDir, "database-"));
+  await (0, import_promises13.mkdir)(request.workDir, { recursive: true });
+  const work = await (0, import_promises13.mkdtemp)((0, import_node_path10.join)(request.workDir, "database-"));
   const located = await locate(services, source, work);
   await checkDatabaseFile(located.database);
   const metadata2 = await readMetadata(located.metadata);
-  const dir = (0, import_node_path17.join)(work, "cache");
-  await (0, import_promises21.mkdir)((0, import_node_path17.join)(dir, "db"), { recursive: true });
-  const { sha256: sha2564, size: size2 } = await copyHashed(located.database, (0, import_node_path17.join)(dir, "db", DATABASE_FILE));
-  await checkDatabaseFile((0, import_node_path17.join)(dir, "db", DATABASE_FILE));
-  await copyHashed(located.metadata, (0, import_node_path17.join)(dir, "db", METADATA_FILE));
+  const dir = (0, import_node_path10.join)(work, "cache");
+  await (0, import_promises13.mkdir)((0, import_node_path10.join)(dir, "db"), { recursive: true });
+  const { sha256: sha2564, size: size2 } = await copyHashed(located.database, (0, import_node_path10.join)(dir, "db", DATABASE_FILE));
+  await checkDatabaseFile((0, import_node_path10.join)(dir, "db", DATABASE_FILE));
+  await copyHashed(located.metadata, (0, import_node_path10.join)(dir, "db", METADATA_FILE));
   const { origin, manifest } = located;
   return { dir, facts: { sha256: sha2564, size: size2, ...metadata2, origin, ...manifest && { manifest } } };
 }
@@ -30565,8 +30062,8 @@ async function understand(source) {
   if (source === "" || source === "auto") return { kind: "oci", references: DEFAULT_DATABASES };
   if (source.startsWith("oci:")) return { kind: "oci", references: [source.slice("oci:".length)] };
   if (/^https?:/.test(source)) return { kind: "url", url: fetchableUrl(source) };
-  const path3 = source.startsWith("file://") ? (0, import_node_url.fileURLToPath)(source) : (0, import_node_path17.resolve)(source.replace(/^file:/, ""));
-  const found = await (0, import_promises21.stat)(path3).catch(() => void 0);
+  const path3 = source.startsWith("file://") ? (0, import_node_url.fileURLToPath)(source) : (0, import_node_path10.resolve)(source.replace(/^file:/, ""));
+  const found = await (0, import_promises13.stat)(path3).catch(() => void 0);
   if (found?.isDirectory()) return { kind: "folder", path: path3 };
   if (found?.isFile() && /\.(tar\.gz|tgz)$/.test(path3)) return { kind: "archive", path: path3 };
   if (found === void 0 && isReference(source)) return { kind: "oci", references: [source] };
@@ -30582,7 +30079,7 @@ function isReference(source) {
 }
 function fetchableUrl(source) {
   const url2 = URL.canParse(source) ? new URL(source) : void 0;
-  if (url2 !== void 0 && isFetchable2(url2) && url2.username === "" && url2.password === "") return url2;
+  if (url2 !== void 0 && isFetchable(url2) && url2.username === "" && url2.password === "") return url2;
   throw new GateError("config", {
     reason: "database-not-found",
     message: '"database" must be an https address without a login (plain http only on this machine).'
@@ -30595,7 +30092,7 @@ async function locate(services, source, work) {
     case "archive":
       return await inArchive(source.path, work, "archive");
     case "url": {
-      const archive = (0, import_node_path17.join)(work, "db.tar.gz");
+      const archive = (0, import_node_path10.join)(work, "db.tar.gz");
       await downloadArchive(source.url, archive, services.signal);
       return await inArchive(archive, work, `${source.url.origin}${source.url.pathname}`);
     }
@@ -30604,16 +30101,16 @@ async function locate(services, source, work) {
   }
 }
 async function inFolder(path3, origin) {
-  for (const dir of [(0, import_node_path17.join)(path3, "db"), path3]) {
-    const found = await (0, import_promises21.stat)((0, import_node_path17.join)(dir, DATABASE_FILE)).catch(() => void 0);
+  for (const dir of [(0, import_node_path10.join)(path3, "db"), path3]) {
+    const found = await (0, import_promises13.stat)((0, import_node_path10.join)(dir, DATABASE_FILE)).catch(() => void 0);
     if (found !== void 0) {
-      return { database: (0, import_node_path17.join)(dir, DATABASE_FILE), metadata: (0, import_node_path17.join)(dir, METADATA_FILE), origin };
+      return { database: (0, import_node_path10.join)(dir, DATABASE_FILE), metadata: (0, import_node_path10.join)(dir, METADATA_FILE), origin };
     }
   }
   throw databaseError("database-missing", `folder holds neither ${DATABASE_FILE} nor db/${DATABASE_FILE}`);
 }
 async function inArchive(archive, work, origin) {
-  const dir = (0, import_node_path17.join)(work, "unpacked");
+  const dir = (0, import_node_path10.join)(work, "unpacked");
   await unpackDatabase(archive, dir);
   return await inFolder(dir, origin);
 }
@@ -30621,7 +30118,7 @@ async function fromRegistries(services, references, work) {
   const failures = [];
   for (const [at2, reference2] of references.entries()) {
     try {
-      return await fromRegistry(services, reference2, (0, import_node_path17.join)(work, `registry-${at2}`));
+      return await fromRegistry(services, reference2, (0, import_node_path10.join)(work, `registry-${at2}`));
     } catch (thrown) {
       if (!(thrown instanceof GateError) || thrown.reason === "cancelled") throw thrown;
       failures.push(`${reference2}: ${describeError(thrown)}`);
@@ -30638,18 +30135,18 @@ async function fromRegistry(services, reference2, work) {
   const manifest = crane && await headDigest({ commands: commands2, program: crane }, reference2);
   const repository = reference2.replace(/@sha256:[0-9a-f]{64}$/, "").replace(/:[\w.-]+$/, "");
   const wanted = manifest === void 0 ? reference2 : `${repository}@${manifest}`;
-  await (0, import_promises21.mkdir)(work, { recursive: true });
-  const files = await writeTrivyFiles((0, import_node_path17.join)(work, "config"));
+  await (0, import_promises13.mkdir)(work, { recursive: true });
+  const files = await writeTrivyFiles((0, import_node_path10.join)(work, "config"));
   const trivy = { commands: commands2, program: programOf(tools2, "trivy"), files };
-  await downloadDatabase(trivy, wanted, (0, import_node_path17.join)(work, "cache"));
-  return { ...await inFolder((0, import_node_path17.join)(work, "cache"), wanted), ...manifest && { manifest } };
+  await downloadDatabase(trivy, wanted, (0, import_node_path10.join)(work, "cache"));
+  return { ...await inFolder((0, import_node_path10.join)(work, "cache"), wanted), ...manifest && { manifest } };
 }
-var import_promises21, import_node_path17, import_node_url, DEFAULT_DATABASES;
+var import_promises13, import_node_path10, import_node_url, DEFAULT_DATABASES;
 var init_database = __esm({
   "src/inspect/database.ts"() {
     "use strict";
-    import_promises21 = require("node:fs/promises");
-    import_node_path17 = require("node:path");
+    import_promises13 = require("node:fs/promises");
+    import_node_path10 = require("node:path");
     import_node_url = require("node:url");
     init_errors();
     init_crane();
@@ -30757,27 +30254,27 @@ function pLimit(concurrency) {
     activeCount--;
     resumeNext();
   };
-  const run2 = async (function_, resolve8, arguments_) => {
+  const run2 = async (function_, resolve9, arguments_) => {
     const result2 = (async () => function_(...arguments_))();
-    resolve8(result2);
+    resolve9(result2);
     try {
       await result2;
     } catch {
     }
     next();
   };
-  const enqueue = (function_, resolve8, reject, arguments_) => {
+  const enqueue = (function_, resolve9, reject, arguments_) => {
     const queueItem = { reject };
     new Promise((internalResolve) => {
       queueItem.run = internalResolve;
       queue.enqueue(queueItem);
-    }).then(run2.bind(void 0, function_, resolve8, arguments_));
+    }).then(run2.bind(void 0, function_, resolve9, arguments_));
     if (activeCount < concurrency) {
       resumeNext();
     }
   };
-  const generator = (function_, ...arguments_) => new Promise((resolve8, reject) => {
-    enqueue(function_, resolve8, reject, arguments_);
+  const generator = (function_, ...arguments_) => new Promise((resolve9, reject) => {
+    enqueue(function_, resolve9, reject, arguments_);
   });
   Object.defineProperties(generator, {
     activeCount: {
@@ -31229,7 +30726,7 @@ async function sightPackages(trivy, place2) {
   const sightings = [];
   for (const canary2 of CANARIES) {
     const input2 = `${canary2.name}.json`;
-    await (0, import_promises22.writeFile)((0, import_node_path18.join)(cwd, input2), canarySbom(canary2));
+    await (0, import_promises14.writeFile)((0, import_node_path11.join)(cwd, input2), canarySbom(canary2));
     const outDir = await freshDir(place2.workDir, `${canary2.name}-report`);
     const text5 = await scanSbom(trivy, { cwd, input: input2, cacheDir: place2.cacheDir, outDir });
     sightings.push(...readCanaryReport(text5, canary2));
@@ -31238,28 +30735,28 @@ async function sightPackages(trivy, place2) {
 }
 async function sightSecret(trivy, place2) {
   const cwd = await freshDir(place2.workDir, "canary-secret");
-  await (0, import_promises22.mkdir)((0, import_node_path18.join)(cwd, "planted", "tests"), { recursive: true });
-  const token = ["ghp", (0, import_node_crypto7.randomBytes)(18).toString("hex")].join("_");
-  await (0, import_promises22.writeFile)((0, import_node_path18.join)(cwd, "planted", SECRET_PATH), `token = ${token}
+  await (0, import_promises14.mkdir)((0, import_node_path11.join)(cwd, "planted", "tests"), { recursive: true });
+  const token = ["ghp", (0, import_node_crypto5.randomBytes)(18).toString("hex")].join("_");
+  await (0, import_promises14.writeFile)((0, import_node_path11.join)(cwd, "planted", SECRET_PATH), `token = ${token}
 `);
   const outDir = await freshDir(place2.workDir, "canary-secret-report");
   const scan = { cwd, input: "planted", cacheDir: place2.cacheDir, outDir };
   return readSecretCanary(await scanSecretFolder(trivy, scan), SECRET_PATH);
 }
-var import_node_crypto7, import_promises22, import_node_path18, CANARY_MS, SECRET_PATH;
+var import_node_crypto5, import_promises14, import_node_path11, CANARY_MS, SECRET_PATH;
 var init_canary2 = __esm({
   "src/inspect/canary.ts"() {
     "use strict";
-    import_node_crypto7 = require("node:crypto");
-    import_promises22 = require("node:fs/promises");
-    import_node_path18 = require("node:path");
+    import_node_crypto5 = require("node:crypto");
+    import_promises14 = require("node:fs/promises");
+    import_node_path11 = require("node:path");
     init_canary();
     init_known();
     init_trivy();
     init_attempt();
     init_scanners();
     CANARY_MS = 2 * 60 * 1e3;
-    SECRET_PATH = (0, import_node_path18.join)("tests", "notes.md");
+    SECRET_PATH = (0, import_node_path11.join)("tests", "notes.md");
   }
 });
 
@@ -31443,8 +30940,8 @@ function instructionsOfLayers(history, facts) {
   const instructions = makers(facts);
   const answers = /* @__PURE__ */ new Map();
   for (const form of ["full", "target"]) {
-    const wanted = grouped(instructions.map((instruction) => instructionKeys(instruction)[form]));
-    const found = grouped(keys.map((key) => key?.[form]));
+    const wanted = grouped2(instructions.map((instruction) => instructionKeys(instruction)[form]));
+    const found = grouped2(keys.map((key) => key?.[form]));
     for (const [key, places] of found) {
       const own2 = wanted.get(key) ?? [];
       if (own2.length !== places.length) continue;
@@ -31469,19 +30966,19 @@ function withInstructions(contents2, history, facts) {
 }
 function makers(facts) {
   const froms = facts.instructions.filter((instruction) => instruction.keyword === "FROM");
-  const chain3 = /* @__PURE__ */ new Set();
+  const chain4 = /* @__PURE__ */ new Set();
   let at2 = froms.findIndex((from) => from.location.line === facts.finalStage.line);
   while (at2 >= 0) {
-    chain3.add(at2);
+    chain4.add(at2);
     const image = /^\S+/.exec(froms[at2]?.arguments ?? "")?.[0].toLowerCase();
     at2 = froms.slice(0, at2).findLastIndex((from) => / as (\S+)$/i.exec(from.arguments)?.[1]?.toLowerCase() === image);
   }
   return facts.instructions.filter(
-    (instruction) => MAKES_LAYER.has(instruction.keyword) && chain3.has(instruction.stage) && !instruction.arguments.includes("<<")
+    (instruction) => MAKES_LAYER.has(instruction.keyword) && chain4.has(instruction.stage) && !instruction.arguments.includes("<<")
   );
 }
 function instructionKeys(instruction) {
-  const words = plain(instruction.arguments);
+  const words = plain2(instruction.arguments);
   const copies = instruction.keyword === "COPY" || instruction.keyword === "ADD";
   return {
     full: `${instruction.keyword} ${words}`,
@@ -31507,7 +31004,7 @@ function classicKeys(text5) {
   if (copy !== null) return { full: void 0, target: `${copy[1] ?? ""} ${spaced(copy[2] ?? "")}` };
   return text5.startsWith("WORKDIR ") ? { full: spaced(text5), target: void 0 } : void 0;
 }
-function plain(text5) {
+function plain2(text5) {
   if (!text5.startsWith("[")) return spaced(text5);
   try {
     const words = JSON.parse(text5);
@@ -31520,7 +31017,7 @@ function plain(text5) {
 function spaced(text5) {
   return text5.replace(/\s+/g, " ").trim();
 }
-function grouped(keys) {
+function grouped2(keys) {
   const groups = /* @__PURE__ */ new Map();
   keys.forEach((key, at2) => {
     if (key === void 0) return;
@@ -31538,6 +31035,30 @@ var init_layer_instructions = __esm({
     ARGUMENTS = /^\|[0-9]+ /;
     CLASSIC_COPY = /^(COPY|ADD) (?:--\S+ )*\S+:\S+ in (.+)$/;
     MAKES_LAYER = /* @__PURE__ */ new Set(["RUN", "COPY", "ADD", "WORKDIR"]);
+  }
+});
+
+// src/evidence/os-release.ts
+function advisoriesOfRelease(scan) {
+  if (scan.os === void 0 || !scan.packages.some((found) => OS_TYPES2.has(found.type))) return void 0;
+  const { family, name } = scan.os;
+  const [major = "", minor] = name.split(".");
+  switch (family) {
+    case "debian":
+      return `debian ${major}`;
+    case "alpine":
+      return `alpine ${minor === void 0 ? major : `${major}.${minor}`}`;
+    case "ubuntu":
+      return `ubuntu ${name}`;
+    default:
+      return void 0;
+  }
+}
+var OS_TYPES2;
+var init_os_release = __esm({
+  "src/evidence/os-release.ts"() {
+    "use strict";
+    OS_TYPES2 = /* @__PURE__ */ new Set(["apk", "deb", "rpm"]);
   }
 });
 
@@ -31580,7 +31101,7 @@ function dpkgClaims(texts) {
       return [
         {
           owner: ownerOf("deb", name, version2),
-          files: [...list3.split("\n").map(relative2), ...scripts],
+          files: [...list3.split("\n").map(relative3), ...scripts],
           folders: []
         }
       ];
@@ -31593,7 +31114,7 @@ function statusFolderClaims(texts) {
     const [record2] = paragraphs(text5);
     if (record2 === void 0) return [];
     const sums = texts.get(`${path3}.md5sums`) ?? "";
-    const files = sums.split("\n").map((line3) => relative2(line3.replace(/^[0-9a-f]+ +\*?/, "")));
+    const files = sums.split("\n").map((line3) => relative3(line3.replace(/^[0-9a-f]+ +\*?/, "")));
     return [{ owner: ownerOf("deb", record2.name, record2.version), files, folders: [] }];
   });
 }
@@ -31608,7 +31129,7 @@ function apkClaims(text5) {
       if (line3.startsWith("P:")) name = value;
       else if (line3.startsWith("V:")) version2 = value;
       else if (line3.startsWith("F:")) folder = value;
-      else if (line3.startsWith("R:")) files.push(relative2(`${folder}/${value}`));
+      else if (line3.startsWith("R:")) files.push(relative3(`${folder}/${value}`));
     }
     return name === "" || version2 === "" ? [] : [{ owner: ownerOf("apk", name, version2), files, folders: [] }];
   });
@@ -31663,7 +31184,7 @@ function parentOf(path3) {
   const slash = path3.lastIndexOf("/");
   return slash === -1 ? "" : path3.slice(0, slash);
 }
-function relative2(path3) {
+function relative3(path3) {
   return path3.trim().replace(/^(?:\.?\/)+/, "");
 }
 function below(folder, path3) {
@@ -31693,14 +31214,14 @@ var init_package_files = __esm({
 
 // src/evidence/ownership.ts
 function ownershipOf(input2) {
-  const { files, resolve: resolve8 } = input2;
+  const { files, resolve: resolve9 } = input2;
   const owners = /* @__PURE__ */ new Map();
   const folders = /* @__PURE__ */ new Map();
   const isFile = (path3) => files.has(path3);
   for (const claim2 of packageClaims(input2.metadata, isFile)) {
     for (const folder of claim2.folders) folders.set(folder, claim2.owner);
     for (const claimed of claim2.files) {
-      const path3 = isFile(claimed) ? claimed : resolve8(claimed);
+      const path3 = isFile(claimed) ? claimed : resolve9(claimed);
       if (path3 !== void 0 && isFile(path3)) owners.set(path3, claim2.owner);
     }
   }
@@ -31777,7 +31298,7 @@ var init_spdx = __esm({
 
 // src/oci/blobs.ts
 function blobPath(dir, digest2) {
-  return (0, import_node_path19.join)(dir, "blobs", "sha256", digestHex(digest2));
+  return (0, import_node_path12.join)(dir, "blobs", "sha256", digestHex(digest2));
 }
 async function hashBlobs(layout) {
   const waiting = [...layout.blobs].sort((a, b) => b.size - a.size);
@@ -31795,7 +31316,7 @@ async function hashBlobs(layout) {
 async function hashBlob(dir, blob) {
   const handle = await openBlob(dir, blob);
   try {
-    const hash2 = (0, import_node_crypto8.createHash)("sha256");
+    const hash2 = (0, import_node_crypto6.createHash)("sha256");
     const buffer = Buffer.allocUnsafe(CHUNK);
     for (; ; ) {
       const { bytesRead } = await handle.read(buffer, 0, CHUNK);
@@ -31817,7 +31338,7 @@ async function readBlob(dir, blob, maxBytes) {
   const handle = await openBlob(dir, blob);
   try {
     const bytes = await handle.readFile();
-    compare2(blob, (0, import_node_crypto8.createHash)("sha256").update(bytes).digest("hex"));
+    compare2(blob, (0, import_node_crypto6.createHash)("sha256").update(bytes).digest("hex"));
     return bytes;
   } finally {
     await handle.close();
@@ -31834,13 +31355,13 @@ async function openBlob(dir, blob) {
   );
 }
 async function openRegular(path3, what) {
-  const found = await (0, import_promises23.lstat)(path3).catch(() => null);
+  const found = await (0, import_promises15.lstat)(path3).catch(() => null);
   if (found === null)
     throw integrity("blob-missing", `${what} is not in the layout; copy the layout completely`);
   if (!found.isFile())
     throw integrity("blob-symlink", `${what} is a link or a special file, not a regular file`);
   try {
-    return await (0, import_promises23.open)(path3, import_node_fs7.constants.O_RDONLY | import_node_fs7.constants.O_NOFOLLOW);
+    return await (0, import_promises15.open)(path3, import_node_fs6.constants.O_RDONLY | import_node_fs6.constants.O_NOFOLLOW);
   } catch (cause) {
     throw new GateError("integrity", {
       reason: "blob-unreadable",
@@ -31856,14 +31377,14 @@ function compare2(blob, hex3) {
 function integrity(reason, message) {
   return new GateError("integrity", { reason, message });
 }
-var import_node_crypto8, import_node_fs7, import_promises23, import_node_path19, CHUNK, PARALLEL;
+var import_node_crypto6, import_node_fs6, import_promises15, import_node_path12, CHUNK, PARALLEL;
 var init_blobs = __esm({
   "src/oci/blobs.ts"() {
     "use strict";
-    import_node_crypto8 = require("node:crypto");
-    import_node_fs7 = require("node:fs");
-    import_promises23 = require("node:fs/promises");
-    import_node_path19 = require("node:path");
+    import_node_crypto6 = require("node:crypto");
+    import_node_fs6 = require("node:fs");
+    import_promises15 = require("node:fs/promises");
+    import_node_path12 = require("node:path");
     init_errors();
     init_digest();
     CHUNK = 1024 * 1024;
@@ -31873,8 +31394,8 @@ var init_blobs = __esm({
 
 // src/oci/flatten.ts
 async function flattenPlatform(layout, image, outDir) {
-  await (0, import_promises24.mkdir)((0, import_node_path20.join)(outDir, "blobs", "sha256"), { recursive: true });
-  const present2 = await (0, import_promises24.readdir)(outDir);
+  await (0, import_promises16.mkdir)((0, import_node_path13.join)(outDir, "blobs", "sha256"), { recursive: true });
+  const present2 = await (0, import_promises16.readdir)(outDir);
   if (present2.length !== 1) {
     throw new GateError("tool", {
       reason: "flatten-not-empty",
@@ -31895,30 +31416,30 @@ async function writeLayoutFiles(dir, manifest, platform3) {
     size: size2,
     platform: { architecture, os: os2, ...variant === void 0 ? {} : { variant } }
   };
-  await (0, import_promises24.writeFile)(
-    (0, import_node_path20.join)(dir, "index.json"),
+  await (0, import_promises16.writeFile)(
+    (0, import_node_path13.join)(dir, "index.json"),
     JSON.stringify({
       schemaVersion: 2,
       mediaType: "application/vnd.oci.image.index.v1+json",
       manifests: [entry]
     })
   );
-  await (0, import_promises24.writeFile)((0, import_node_path20.join)(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  await (0, import_promises16.writeFile)((0, import_node_path13.join)(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
 }
 async function place(from, to) {
   try {
-    await (0, import_promises24.link)(from, to);
+    await (0, import_promises16.link)(from, to);
   } catch (error62) {
     if (!(error62 instanceof Error && "code" in error62 && COPY_INSTEAD.has(String(error62.code)))) throw error62;
-    await (0, import_promises24.copyFile)(from, to);
+    await (0, import_promises16.copyFile)(from, to);
   }
 }
-var import_promises24, import_node_path20, COPY_INSTEAD;
+var import_promises16, import_node_path13, COPY_INSTEAD;
 var init_flatten = __esm({
   "src/oci/flatten.ts"() {
     "use strict";
-    import_promises24 = require("node:fs/promises");
-    import_node_path20 = require("node:path");
+    import_promises16 = require("node:fs/promises");
+    import_node_path13 = require("node:path");
     init_errors();
     init_blobs();
     COPY_INSTEAD = /* @__PURE__ */ new Set(["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"]);
@@ -32018,8 +31539,12 @@ function text2(field) {
   return decode3(end2 === -1 ? field : field.subarray(0, end2));
 }
 function decode3(bytes) {
-  if ((0, import_node_buffer.isUtf8)(bytes)) return bytes.toString("utf8");
-  return bytes.toString("latin1").replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
+  if ((0, import_node_buffer.isUtf8)(bytes)) {
+    const name2 = bytes.toString("utf8");
+    return LOOKS_ESCAPED.test(name2) ? name2.replaceAll("\\", "\\\\") : name2;
+  }
+  const name = bytes.toString("latin1").replaceAll("\\", "\\\\");
+  return name.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 }
 function entryOf(header, overrides) {
   const given = overrides.path ?? header.name;
@@ -32061,7 +31586,7 @@ function malformed(reason, what) {
     message: `the archive holds ${what}; rebuild it with a sound tool`
   });
 }
-var import_node_buffer, TYPES, MAX_PATH, NO_MODE;
+var import_node_buffer, TYPES, MAX_PATH, NO_MODE, LOOKS_ESCAPED;
 var init_tar_header = __esm({
   "src/oci/tar-header.ts"() {
     "use strict";
@@ -32080,6 +31605,7 @@ var init_tar_header = __esm({
     };
     MAX_PATH = 4096;
     NO_MODE = 4095;
+    LOOKS_ESCAPED = /\\x[89a-f][0-9a-f]/;
   }
 });
 
@@ -32171,7 +31697,7 @@ var init_file_tree = __esm({
 
 // src/oci/layer-stream.ts
 function layerStream(dir, layer2, maxBytes) {
-  const hash2 = (0, import_node_crypto9.createHash)("sha256");
+  const hash2 = (0, import_node_crypto7.createHash)("sha256");
   let bytes = 0;
   let ended = false;
   async function* chunks() {
@@ -32210,9 +31736,9 @@ async function* stored(dir, layer2) {
 }
 async function* inflated(dir, layer2) {
   const handle = await openBlob(dir, layer2);
-  const gunzip = (0, import_node_zlib3.createGunzip)({ chunkSize: INFLATE });
+  const gunzip = (0, import_node_zlib2.createGunzip)({ chunkSize: INFLATE });
   const file2 = handle.createReadStream({ highWaterMark: READ });
-  const feeding = (0, import_promises25.pipeline)(file2, gunzip).catch(() => void 0);
+  const feeding = (0, import_promises17.pipeline)(file2, gunzip).catch(() => void 0);
   try {
     for await (const chunk of bytesOf(gunzip)) yield chunk;
     if (gunzip.bytesWritten !== layer2.size) {
@@ -32235,13 +31761,13 @@ async function* inflated(dir, layer2) {
 async function* bytesOf(stream) {
   for await (const chunk of stream) if (chunk instanceof Uint8Array) yield chunk;
 }
-var import_node_crypto9, import_promises25, import_node_zlib3, READ, INFLATE;
+var import_node_crypto7, import_promises17, import_node_zlib2, READ, INFLATE;
 var init_layer_stream = __esm({
   "src/oci/layer-stream.ts"() {
     "use strict";
-    import_node_crypto9 = require("node:crypto");
-    import_promises25 = require("node:stream/promises");
-    import_node_zlib3 = require("node:zlib");
+    import_node_crypto7 = require("node:crypto");
+    import_promises17 = require("node:stream/promises");
+    import_node_zlib2 = require("node:zlib");
     init_errors();
     init_oci_media();
     init_blobs();
@@ -32629,8 +32155,8 @@ function platformSlug(platform3) {
 async function writeReportFile(reportDir, file2) {
   const bytes = Buffer.from(file2.text, "utf8");
   try {
-    await (0, import_promises26.mkdir)(reportDir, { recursive: true });
-    await (0, import_promises26.writeFile)((0, import_node_path21.join)(reportDir, file2.path), bytes);
+    await (0, import_promises18.mkdir)(reportDir, { recursive: true });
+    await writeWhole((0, import_node_path14.join)(reportDir, file2.path), bytes);
   } catch (cause) {
     const full = systemErrorCode(cause) === "ENOSPC";
     throw new GateError("tool", {
@@ -32639,17 +32165,18 @@ async function writeReportFile(reportDir, file2) {
       cause
     });
   }
-  const sha2564 = (0, import_node_crypto10.createHash)("sha256").update(bytes).digest("hex");
+  const sha2564 = (0, import_node_crypto8.createHash)("sha256").update(bytes).digest("hex");
   return { path: file2.path, kind: file2.kind, sha256: sha2564, size: bytes.length };
 }
-var import_node_crypto10, import_promises26, import_node_path21;
+var import_node_crypto8, import_promises18, import_node_path14;
 var init_report_files = __esm({
   "src/inspect/report-files.ts"() {
     "use strict";
-    import_node_crypto10 = require("node:crypto");
-    import_promises26 = require("node:fs/promises");
-    import_node_path21 = require("node:path");
+    import_node_crypto8 = require("node:crypto");
+    import_promises18 = require("node:fs/promises");
+    import_node_path14 = require("node:path");
     init_errors();
+    init_report_folder();
   }
 });
 
@@ -32683,7 +32210,7 @@ async function onFlat(flat, work) {
 }
 async function flatten(work) {
   const cwd = await freshDir(work.workDir, "layout");
-  await flattenPlatform(work.layout, work.image, (0, import_node_path22.join)(cwd, INPUT));
+  await flattenPlatform(work.layout, work.image, (0, import_node_path15.join)(cwd, INPUT));
   return cwd;
 }
 async function passLayers(work) {
@@ -32700,9 +32227,18 @@ async function packageScan(work, cwd, files) {
   const outDir = await freshDir(work.workDir, "packages");
   const text5 = await scanPackages(work.scanners.trivy, { cwd, input: INPUT, cacheDir, outDir });
   const scan = parseTrivyReport(text5, reportedImage(image));
+  await checkRelease(scan, cacheDir);
   const path3 = `vulnerabilities.${platformSlug(image.platform)}.trivy.json`;
   files.push(await writeReportFile(work.reportDir, { path: path3, kind: "vulnerabilities-trivy", text: text5 }));
   return scan;
+}
+async function checkRelease(scan, cacheDir) {
+  const release3 = advisoriesOfRelease(scan);
+  if (release3 === void 0 || await databaseMentions((0, import_node_path15.join)(cacheDir, "db", DATABASE_FILE), release3)) return;
+  throw new GateError("evidence", {
+    reason: "os-release-unknown",
+    message: `The image says it is "${release3}", and the vulnerability database has no advisories for that release. Its system packages were not matched, so nothing is concluded; check etc/os-release.`
+  });
 }
 async function secretScan2(work, cwd) {
   const { cacheDir, image } = work;
@@ -32778,16 +32314,17 @@ function sbomIncomplete(image, why) {
     message: `The SBOMs for ${image.platform} are not complete: ${why}. They are not used.`
   });
 }
-var import_node_path22, INPUT, PROGRAM_TYPES;
+var import_node_path15, INPUT, PROGRAM_TYPES;
 var init_platform = __esm({
   "src/inspect/platform.ts"() {
     "use strict";
-    import_node_path22 = require("node:path");
+    import_node_path15 = require("node:path");
     init_errors();
     init_cyclonedx();
     init_inventory();
     init_known();
     init_layer_instructions();
+    init_os_release();
     init_ownership();
     init_spdx();
     init_syft_report();
@@ -32797,6 +32334,7 @@ var init_platform = __esm({
     init_syft();
     init_trivy();
     init_attempt();
+    init_database_file();
     init_report_files();
     init_scanners();
     INPUT = "image";
@@ -32810,14 +32348,14 @@ async function inspectImage(services, request) {
   const limit = pLimit(SIDE_BY_SIDE);
   const cacheDir = request.database.dir;
   const canaryProblems = [];
-  const place2 = { cacheDir, workDir: (0, import_node_path23.join)(request.workDir, "canary") };
+  const place2 = { cacheDir, workDir: (0, import_node_path16.join)(request.workDir, "canary") };
   const [canary2, ...platforms] = await Promise.all([
     limit(() => runCanary(scanners.trivy, place2, canaryProblems)),
     ...request.layout.subject.platforms.map(
       (image, at2) => inspectPlatform({
         ...{ scanners, limit, layout: request.layout, image, cacheDir, dockerfile: request.dockerfile },
         reportDir: request.reportDir,
-        workDir: (0, import_node_path23.join)(request.workDir, `platform-${at2}`)
+        workDir: (0, import_node_path16.join)(request.workDir, `platform-${at2}`)
       })
     )
   ]);
@@ -32828,11 +32366,11 @@ async function inspectImage(services, request) {
     problems: [...canaryProblems, ...platforms.flatMap((result2) => result2.problems)]
   };
 }
-var import_node_path23, SIDE_BY_SIDE;
+var import_node_path16, SIDE_BY_SIDE;
 var init_inspect = __esm({
   "src/inspect/inspect.ts"() {
     "use strict";
-    import_node_path23 = require("node:path");
+    import_node_path16 = require("node:path");
     init_p_limit();
     init_canary2();
     init_platform();
@@ -32843,7 +32381,7 @@ var init_inspect = __esm({
 
 // src/evidence/strict-json.ts
 function parseStrictJson(bytes, rules2) {
-  const limit = rules2.maxBytes ?? MAX_BYTES2;
+  const limit = rules2.maxBytes ?? MAX_BYTES;
   if (bytes.byteLength > limit) {
     refuse(rules2, "json-too-large", `is ${bytes.byteLength} bytes long, more than the ${limit} allowed`);
   }
@@ -32957,12 +32495,12 @@ function refuse(rules2, reason, text5) {
   const code2 = reason.startsWith("json-too-") || reason === "json-syntax" ? "evidence" : "integrity";
   throw new GateError(code2, { reason, message: `${rules2.what} ${text5}; rebuild the image with a sound tool` });
 }
-var MAX_BYTES2, SPACE, STRING, NUMBER, WORDS;
+var MAX_BYTES, SPACE, STRING, NUMBER, WORDS;
 var init_strict_json = __esm({
   "src/evidence/strict-json.ts"() {
     "use strict";
     init_errors();
-    MAX_BYTES2 = 4 * 1024 * 1024;
+    MAX_BYTES = 4 * 1024 * 1024;
     SPACE = /[ \t\n\r]*/y;
     STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
     NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
@@ -33023,7 +32561,7 @@ function descriptorOf(item2, what) {
 }
 function checkData(data, given) {
   const bytes = Buffer.from(data, "base64");
-  const digest2 = `sha256:${(0, import_node_crypto11.createHash)("sha256").update(bytes).digest("hex")}`;
+  const digest2 = `sha256:${(0, import_node_crypto9.createHash)("sha256").update(bytes).digest("hex")}`;
   if (digest2 !== given.digest || bytes.byteLength !== given.size || bytes.toString("base64") !== data) {
     throw refusal2("integrity", "descriptor-data", `${given.what} embeds data that is not ${given.digest}`);
   }
@@ -33077,11 +32615,11 @@ function shaped(schema, document4, what) {
 function refusal2(code2, reason, message) {
   return new GateError(code2, { reason, message });
 }
-var import_node_crypto11, MANIFEST_KEYS, CONFIG_KEYS, FREE_MAPS, text3, strings, map3, platformShape, descriptorShape, headShape, indexShape, manifestShape, configShape, layoutShape;
+var import_node_crypto9, MANIFEST_KEYS, CONFIG_KEYS, FREE_MAPS, text3, strings, map3, platformShape, descriptorShape, headShape, indexShape, manifestShape, configShape, layoutShape;
 var init_oci_documents = __esm({
   "src/evidence/oci-documents.ts"() {
     "use strict";
-    import_node_crypto11 = require("node:crypto");
+    import_node_crypto9 = require("node:crypto");
     init_zod();
     init_errors();
     init_digest();
@@ -33274,8 +32812,8 @@ async function openLayout(dir, request) {
   };
 }
 async function checkFolders(dir) {
-  for (const folder of [dir, (0, import_node_path24.join)(dir, "blobs"), (0, import_node_path24.join)(dir, "blobs", "sha256")]) {
-    const found = await (folder === dir ? (0, import_promises27.lstat)(`${dir}/.`) : (0, import_promises27.lstat)(folder)).catch(() => null);
+  for (const folder of [dir, (0, import_node_path17.join)(dir, "blobs"), (0, import_node_path17.join)(dir, "blobs", "sha256")]) {
+    const found = await (folder === dir ? (0, import_promises19.lstat)(`${dir}/.`) : (0, import_promises19.lstat)(folder)).catch(() => null);
     if (found?.isDirectory() === true) continue;
     const reason = found === null ? "layout-missing" : "blob-symlink";
     throw refusal2(
@@ -33286,7 +32824,7 @@ async function checkFolders(dir) {
   }
 }
 async function readOwnFile(dir, name) {
-  const handle = await openRegular((0, import_node_path24.join)(dir, name), name);
+  const handle = await openRegular((0, import_node_path17.join)(dir, name), name);
   try {
     const { size: size2 } = await handle.stat();
     if (size2 > MAX_DOCUMENT_BYTES) {
@@ -33384,12 +32922,12 @@ function conflict(digest2) {
     `two descriptors of ${digest2} disagree about size or type`
   );
 }
-var import_promises27, import_node_path24, MAX_DOCUMENT_BYTES, MAX_CHILDREN;
+var import_promises19, import_node_path17, MAX_DOCUMENT_BYTES, MAX_CHILDREN;
 var init_reader = __esm({
   "src/oci/reader.ts"() {
     "use strict";
-    import_promises27 = require("node:fs/promises");
-    import_node_path24 = require("node:path");
+    import_promises19 = require("node:fs/promises");
+    import_node_path17 = require("node:path");
     init_oci_documents();
     init_oci_image();
     init_oci_media();
@@ -33908,13 +33446,14 @@ function findingViolation(rule, finding2, context, note = "") {
   const contents2 = context.evidence.platforms.find((one) => one.platform === finding2.platform)?.contents;
   const fix = upgradeLine(finding2);
   const fixed = finding2.fixedIn.length === 0 ? "no fix is known yet" : `fixed in ${finding2.fixedIn.join(", ")}`;
-  const title = finding2.title === void 0 ? "" : `: ${finding2.title}`;
+  const title = finding2.title?.includes(finding2.id) === false ? `: ${finding2.title}` : "";
+  const severity2 = finding2.severity === "unknown" ? "no severity assigned yet" : finding2.severity;
   return {
     rule,
     thing: thingOf(finding2),
     platforms: [finding2.platform],
     severity: finding2.severity,
-    message: `${finding2.package} ${finding2.version} has ${finding2.id} (${finding2.severity}${note}), ${fixed}${title}`,
+    message: `${finding2.package} ${finding2.version} has ${finding2.id} (${severity2}${note}), ${fixed}${title}`,
     ...fix === void 0 ? {} : { fix },
     ...originOfLayer(contents2 ?? { state: "not-configured" }, finding2.layer),
     ...finding2.path === void 0 ? {} : { imagePath: finding2.path },
@@ -34482,7 +34021,7 @@ function userViolation(platform3, fault, context) {
     thing: fault,
     platforms: [platform3],
     severity: "high",
-    message: `The image runs as root or as nobody known: ${fault}`,
+    message: `The image does not run as a known user other than root: ${fault}`,
     fix: change,
     ...place2,
     origin: user === void 0 ? "unknown" : "own",
@@ -34677,6 +34216,834 @@ var init_evaluate = __esm({
   }
 });
 
+// src/tools/cache.ts
+function toolCacheFolder(environment) {
+  const named2 = [
+    environment["PORTCULLIS_CACHE"],
+    environment["RUNNER_TOOL_CACHE"],
+    environment["XDG_CACHE_HOME"]
+  ];
+  const [own2, runner, xdg] = named2.map((path3) => path3 !== void 0 && (0, import_node_path18.isAbsolute)(path3) ? path3 : void 0);
+  if (own2 !== void 0) return (0, import_node_path18.join)(own2, "assets");
+  return (0, import_node_path18.join)(runner ?? xdg ?? (0, import_node_path18.join)((0, import_node_os.homedir)(), ".cache"), "portcullis", "assets");
+}
+function cachedName(asset) {
+  return `${asset.sha256}-${asset.asset}`;
+}
+async function writableFolder(cache, fallback, log) {
+  try {
+    await (0, import_promises20.mkdir)(cache, { recursive: true, mode: 493 });
+    await (0, import_promises20.access)(cache, import_promises20.constants.W_OK);
+    return cache;
+  } catch {
+    log("the tool cache cannot be written; downloads are kept for this run only");
+    await (0, import_promises20.mkdir)(fallback, { recursive: true, mode: 448 });
+    return fallback;
+  }
+}
+async function dropEntry(path3) {
+  try {
+    await (0, import_promises20.rm)(path3, { force: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+async function isThere(path3) {
+  try {
+    await (0, import_promises20.lstat)(path3);
+    return true;
+  } catch {
+    return false;
+  }
+}
+var import_promises20, import_node_os, import_node_path18;
+var init_cache = __esm({
+  "src/tools/cache.ts"() {
+    "use strict";
+    import_promises20 = require("node:fs/promises");
+    import_node_os = require("node:os");
+    import_node_path18 = require("node:path");
+  }
+});
+
+// src/tools/catalog.ts
+function toolPlatform(os2, arch) {
+  if (os2 !== "linux" && os2 !== "darwin") return void 0;
+  if (arch === "x64") return `${os2}/amd64`;
+  return arch === "arm64" ? `${os2}/arm64` : void 0;
+}
+function assetUrl(base, tool, asset) {
+  return `${base.replace(/\/+$/u, "")}/${tool.path}/${asset.asset}`;
+}
+var TOOL_NAMES, RELEASE_BASE, CATALOG;
+var init_catalog = __esm({
+  "src/tools/catalog.ts"() {
+    "use strict";
+    TOOL_NAMES = ["trivy", "syft", "cosign", "crane"];
+    RELEASE_BASE = "https://github.com";
+    CATALOG = {
+      trivy: {
+        version: "0.74.0",
+        path: "aquasecurity/trivy/releases/download/v0.74.0",
+        assets: {
+          "linux/amd64": {
+            asset: "trivy_0.74.0_Linux-64bit.tar.gz",
+            sha256: "2ae6fe3ee734b7fdf11335663e18c75ea12dccc76062f09f164a3b0f8be4371a",
+            member: "trivy"
+          },
+          "linux/arm64": {
+            asset: "trivy_0.74.0_Linux-ARM64.tar.gz",
+            sha256: "b94ce1976bbf3c15b514b605ee88be7c6d94a29be2302847ff01cb794d47aad5",
+            member: "trivy"
+          },
+          "darwin/amd64": {
+            asset: "trivy_0.74.0_macOS-64bit.tar.gz",
+            sha256: "472816f6888dda689d075c30254d4210b4d1035acf365aa72332f584c2f60485",
+            member: "trivy"
+          },
+          "darwin/arm64": {
+            asset: "trivy_0.74.0_macOS-ARM64.tar.gz",
+            sha256: "1caada5e0e2091909357c7525d3aa76f4b660b13821bc143b190c7483e31cc11",
+            member: "trivy"
+          }
+        }
+      },
+      syft: {
+        version: "1.51.0",
+        path: "anchore/syft/releases/download/v1.51.0",
+        assets: {
+          "linux/amd64": {
+            asset: "syft_1.51.0_linux_amd64.tar.gz",
+            sha256: "2a2e837a2c8d59ec9af5472ee22d3b04ee463c4e44476ecf993fd1e5ab6ebc7f",
+            member: "syft"
+          },
+          "linux/arm64": {
+            asset: "syft_1.51.0_linux_arm64.tar.gz",
+            sha256: "6c0466811541ea03add5213a60a1562f0851e4c0b0ecfdee1a694a9455285900",
+            member: "syft"
+          },
+          "darwin/amd64": {
+            asset: "syft_1.51.0_darwin_amd64.tar.gz",
+            sha256: "cddf9a044145caf0a1a3194d00d1dd51a1666f4814f2919cdb4768a0c062ad95",
+            member: "syft"
+          },
+          "darwin/arm64": {
+            asset: "syft_1.51.0_darwin_arm64.tar.gz",
+            sha256: "4f37f4c7fefce0a68e4cf71ba3f5f9829a99e65d89b29f7ee41b8c2c10ea8c59",
+            member: "syft"
+          }
+        }
+      },
+      cosign: {
+        version: "3.1.3",
+        path: "sigstore/cosign/releases/download/v3.1.3",
+        assets: {
+          "linux/amd64": {
+            asset: "cosign-linux-amd64",
+            sha256: "4629c757b7618056f8ddd7e2625ae9fdd94c0372a65049520bc7d9df9efc7f71"
+          },
+          "linux/arm64": {
+            asset: "cosign-linux-arm64",
+            sha256: "c5d324e091826b0d7a78eb16fef316450b4eb9aaec045611c08ba06f5e73220a"
+          },
+          "darwin/amd64": {
+            asset: "cosign-darwin-amd64",
+            sha256: "2347488e5d5b25336644024dfeca5601b190e91197a71a917bda44744aff106c"
+          },
+          "darwin/arm64": {
+            asset: "cosign-darwin-arm64",
+            sha256: "5cf948c2f4dfe59687bdd0b8523709067383e03982cc543475c8a7dc70e92a76"
+          }
+        }
+      },
+      crane: {
+        version: "0.22.1",
+        path: "google/go-containerregistry/releases/download/v0.22.1",
+        assets: {
+          "linux/amd64": {
+            asset: "go-containerregistry_Linux_x86_64.tar.gz",
+            sha256: "0ab7a1d6932a213aed964ce97666c3077fe691c8606413674a8b3e0b9ec4cda0",
+            member: "crane"
+          },
+          "linux/arm64": {
+            asset: "go-containerregistry_Linux_arm64.tar.gz",
+            sha256: "898c0cff975f898a33e8c4580bdafb0e7c02c7faa33374e946762f97c4ab7110",
+            member: "crane"
+          },
+          "darwin/amd64": {
+            asset: "go-containerregistry_Darwin_x86_64.tar.gz",
+            sha256: "6fedd06a648c11335f0e8b9547e4783002c30e9336047fec292942cd518bb799",
+            member: "crane"
+          },
+          "darwin/arm64": {
+            asset: "go-containerregistry_Darwin_arm64.tar.gz",
+            sha256: "2231fc8df8806d20d680ff1225db44e095a55dd6ac1ae8eced4faf4b278b78fb",
+            member: "crane"
+          }
+        }
+      }
+    };
+  }
+});
+
+// src/tools/denylist.ts
+function refuseDenied(found) {
+  const known2 = found.sha256 === void 0 ? void 0 : PROGRAMS[found.sha256.toLowerCase()];
+  const version2 = found.version?.replace(/^v/u, "");
+  const bad = version2 !== void 0 && VERSIONS[found.name]?.includes(version2) === true;
+  if (known2 === void 0 && !bad) return;
+  throw new GateError("integrity", {
+    reason: "tool-denied",
+    message: `${found.name} ${version2 ?? ""} is refused: ${known2 ?? "this version was published with malicious code (CVE-2026-33634)"}. Use the pinned version (tools: release).`
+  });
+}
+var VERSIONS, PROGRAMS;
+var init_denylist = __esm({
+  "src/tools/denylist.ts"() {
+    "use strict";
+    init_errors();
+    VERSIONS = {
+      trivy: ["0.69.4", "0.69.5", "0.69.6"]
+    };
+    PROGRAMS = {
+      "822dd269ec10459572dfaaefe163dae693c344249a0161953f0d5cdd110bd2a0": "Trivy 0.69.4 for Linux (CVE-2026-33634)"
+    };
+  }
+});
+
+// src/tools/sources.ts
+function parseToolOrigin(text5) {
+  if (text5 === "auto" || text5 === "release" || text5 === "path" || text5 === "source") return { kind: text5 };
+  if (text5.startsWith("mirror:")) return { kind: "mirror", base: mirrorBase(text5.slice("mirror:".length)) };
+  if (text5.startsWith("dir:")) {
+    const folder = text5.slice("dir:".length);
+    if (folder !== "") return { kind: "dir", folder: (0, import_node_path19.resolve)(folder) };
+  }
+  throw refused(`"${text5}" is not one of auto, release, mirror:URL, dir:PATH, path, source`);
+}
+function mirrorBase(text5) {
+  const url2 = URL.canParse(text5) ? new URL(text5) : void 0;
+  if (url2 === void 0 || !isFetchable2(url2)) throw refused(`the mirror "${text5}" is not an https URL`);
+  if (url2.username !== "" || url2.password !== "" || url2.search !== "" || url2.hash !== "")
+    throw refused("a mirror URL holds no credentials, query or fragment");
+  return url2.href;
+}
+function isFetchable2(url2) {
+  if (url2.protocol === "https:") return true;
+  return url2.protocol === "http:" && ["127.0.0.1", "[::1]", "localhost"].includes(url2.hostname);
+}
+function refused(why) {
+  return new GateError("config", { reason: "tools-source", message: `Input tools: ${why}.` });
+}
+var import_node_path19;
+var init_sources = __esm({
+  "src/tools/sources.ts"() {
+    "use strict";
+    import_node_path19 = require("node:path");
+    init_errors();
+  }
+});
+
+// src/tools/download.ts
+async function downloadFile(download) {
+  const { limits, signal } = download;
+  const whole = AbortSignal.any([signal, AbortSignal.timeout(limits.totalMs)]);
+  let last2 = "no attempt was made";
+  for (let attempt2 = 1; attempt2 <= limits.attempts; attempt2 += 1) {
+    const outcome2 = await attemptDownload(download, whole);
+    if ("path" in outcome2) return outcome2.path;
+    last2 = outcome2.hiccup.why;
+    const most = outcome2.hiccup.offline === true ? Math.min(limits.connectAttempts, limits.attempts) : limits.attempts;
+    if (whole.aborted || attempt2 >= most) break;
+    const pause = pauseBefore(outcome2.hiccup, attempt2, limits);
+    download.log(`${download.fileName}: ${last2}; trying again in ${pause} ms (${attempt2 + 1} of ${most})`);
+    await (0, import_promises22.setTimeout)(pause, void 0, { signal: whole }).catch(() => void 0);
+  }
+  if (signal.aborted)
+    throw new GateError("tool", { reason: "cancelled", message: "The download was cancelled." });
+  throw new GateError("service", {
+    reason: "host-unreachable",
+    message: `${download.url} could not be fetched: ${last2}. Try again later, or use tools: mirror:URL, dir:PATH, or source (builds them, needs Go).`
+  });
+}
+function pauseBefore(hiccup, attempt2, limits) {
+  const growing = limits.pauseMs * 2 ** (attempt2 - 1);
+  return Math.min(Math.max(growing, hiccup.after ?? 0), limits.maxPauseMs);
+}
+async function attemptDownload(download, signal) {
+  const idle = new AbortController();
+  const timer = setTimeout(() => idle.abort(new Error("the host stopped answering")), download.limits.idleMs);
+  try {
+    const answer = await follow(download.url, AbortSignal.any([signal, idle.signal]));
+    if ("hiccup" in answer) return answer;
+    const path3 = await receive(download, {
+      body: answer.body,
+      length: answer.length,
+      alive: () => void timer.refresh()
+    });
+    return { path: path3 };
+  } catch (thrown) {
+    if (thrown instanceof GateError) throw thrown;
+    if (idle.signal.aborted) return { hiccup: { why: "the host stopped answering" } };
+    return { hiccup: { why: describeFetchError(thrown), offline: isOffline(thrown) } };
+  } finally {
+    clearTimeout(timer);
+    idle.abort();
+  }
+}
+async function follow(first, signal) {
+  let url2 = new URL(first);
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
+    if (!isFetchable2(url2))
+      throw new GateError("integrity", {
+        reason: "insecure-redirect",
+        message: `${first} led to ${url2.origin}, which is not https. Nothing was fetched from there.`
+      });
+    const response = await fetch(url2, {
+      redirect: "manual",
+      signal,
+      headers: { "accept-encoding": "identity", "user-agent": "portcullis" }
+    });
+    const location = response.headers.get("location");
+    if (response.status >= 300 && response.status < 400 && location !== null) {
+      await response.body?.cancel();
+      url2 = new URL(location, url2);
+      continue;
+    }
+    return readHead(first, response);
+  }
+  throw new GateError("service", { reason: "too-many-redirects", message: `${first} redirects without end.` });
+}
+async function readHead(url2, response) {
+  const { status, body } = response;
+  if (status === 200 && body !== null) {
+    const length = response.headers.get("content-length");
+    return { body, length: length !== null && /^\d+$/u.test(length) ? Number(length) : void 0 };
+  }
+  await body?.cancel();
+  const after = retryAfter(response.headers.get("retry-after"));
+  if (status === 408 || status === 429 || status >= 500)
+    return { hiccup: { why: `the host answered ${status}`, ...after === void 0 ? {} : { after } } };
+  throw new GateError("service", {
+    reason: "asset-missing",
+    message: `${url2} is not there (the host answered ${status}). Use tools: mirror:URL or dir:PATH with the asset of that name.`
+  });
+}
+function retryAfter(value, now = Date.now()) {
+  if (value === null) return void 0;
+  if (/^\d{1,9}$/u.test(value.trim())) return Number(value) * 1e3;
+  const date6 = Date.parse(value);
+  return Number.isNaN(date6) ? void 0 : Math.max(0, date6 - now);
+}
+async function receive(download, { body, length, alive }) {
+  const { limits, folder, fileName, sha256: sha2564 } = download;
+  if (length !== void 0 && length > limits.maxBytes) throw tooBig(download);
+  const part = (0, import_node_path20.join)(folder, `${fileName}.${(0, import_node_crypto10.randomBytes)(8).toString("hex")}.part`);
+  const file2 = await (0, import_promises21.open)(part, "wx", 384).catch((cause) => notWritten(fileName, cause));
+  try {
+    const hash2 = (0, import_node_crypto10.createHash)("sha256");
+    let size2 = 0;
+    for await (const chunk of body) {
+      alive();
+      size2 += chunk.length;
+      if (size2 > limits.maxBytes) throw tooBig(download);
+      hash2.update(chunk);
+      await file2.writeFile(chunk).catch((cause) => notWritten(fileName, cause));
+    }
+    if (length !== void 0 && size2 !== length) throw new Error(`only ${size2} of ${length} bytes arrived`);
+    const found = hash2.digest("hex");
+    if (found !== sha2564) throw wrongHash(download, found);
+    await file2.sync().catch((cause) => notWritten(fileName, cause));
+    await file2.close();
+    const target2 = (0, import_node_path20.join)(folder, fileName);
+    await (0, import_promises21.rename)(part, target2);
+    return target2;
+  } finally {
+    await file2.close().catch(() => void 0);
+    await (0, import_promises21.rm)(part, { force: true });
+  }
+}
+function notWritten(fileName, cause) {
+  const message = `${fileName} could not be written: ${describeError(cause)}. Is the disk full?`;
+  throw new GateError("tool", { reason: "download-not-written", message, cause });
+}
+function tooBig({ url: url2, limits }) {
+  const message = `${url2} is bigger than the ${limits.maxBytes} bytes allowed. Nothing of it was kept.`;
+  return new GateError("integrity", { reason: "asset-too-big", message });
+}
+function wrongHash({ url: url2, sha256: sha2564 }, found) {
+  return new GateError("integrity", {
+    reason: "asset-hash-mismatch",
+    message: `${url2} has SHA-256 ${found}, expected ${sha2564}. It is not what was pinned; nothing of it was kept or started.`
+  });
+}
+function describeFetchError(thrown) {
+  const cause = causeOf(thrown);
+  return cause === void 0 ? describeError(thrown) : `${describeError(thrown)} (${describeError(cause)})`;
+}
+function isOffline(thrown) {
+  const cause = causeOf(thrown);
+  const code2 = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : void 0;
+  return typeof code2 === "string" && OFFLINE.has(code2);
+}
+function causeOf(thrown) {
+  return typeof thrown === "object" && thrown !== null && "cause" in thrown ? thrown.cause : void 0;
+}
+var import_node_crypto10, import_promises21, import_node_path20, import_promises22, DOWNLOAD_LIMITS, MAX_REDIRECTS, OFFLINE;
+var init_download = __esm({
+  "src/tools/download.ts"() {
+    "use strict";
+    import_node_crypto10 = require("node:crypto");
+    import_promises21 = require("node:fs/promises");
+    import_node_path20 = require("node:path");
+    import_promises22 = require("node:timers/promises");
+    init_errors();
+    init_sources();
+    DOWNLOAD_LIMITS = {
+      maxBytes: 300 * 1024 * 1024,
+      idleMs: 3e4,
+      totalMs: 15 * 6e4,
+      attempts: 4,
+      connectAttempts: 4,
+      pauseMs: 1e3,
+      maxPauseMs: 6e4
+    };
+    MAX_REDIRECTS = 5;
+    OFFLINE = /* @__PURE__ */ new Set([
+      ...["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "UND_ERR_CONNECT_TIMEOUT"]
+    ]);
+  }
+});
+
+// src/tools/hash.ts
+async function hashFile(path3) {
+  const hash2 = (0, import_node_crypto11.createHash)("sha256");
+  for await (const chunk of (0, import_node_fs7.createReadStream)(path3, { highWaterMark: 1024 * 1024 }))
+    hash2.update(chunk);
+  return hash2.digest("hex");
+}
+var import_node_crypto11, import_node_fs7;
+var init_hash = __esm({
+  "src/tools/hash.ts"() {
+    "use strict";
+    import_node_crypto11 = require("node:crypto");
+    import_node_fs7 = require("node:fs");
+  }
+});
+
+// src/tools/known-builds.ts
+async function knownBuilds(programRoot2, name) {
+  const text5 = await readHashes((0, import_node_path21.join)(programRoot2, "toolchain", "hashes.json"));
+  if (text5 === void 0) return [];
+  const parsed2 = hashes.safeParse(parseJson3(text5));
+  if (!parsed2.success || text5.length > MAX_BYTES2)
+    throw new GateError("tool", {
+      reason: "hashes-unreadable",
+      message: "toolchain/hashes.json is not a table of hashes. Take the file of this version again."
+    });
+  return Object.values(parsed2.data).flatMap(
+    (platforms) => Object.values(platforms).flatMap((programs) => programs[name] ?? [])
+  );
+}
+async function readHashes(path3) {
+  try {
+    return await (0, import_promises23.readFile)(path3, "utf8");
+  } catch (cause) {
+    if (typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOENT")
+      return void 0;
+    const message = `toolchain/hashes.json cannot be read: ${describeError(cause)}.`;
+    throw new GateError("tool", { reason: "hashes-unreadable", message, cause });
+  }
+}
+function parseJson3(text5) {
+  try {
+    return JSON.parse(text5);
+  } catch {
+    return void 0;
+  }
+}
+var import_promises23, import_node_path21, HEX, hashes, MAX_BYTES2;
+var init_known_builds = __esm({
+  "src/tools/known-builds.ts"() {
+    "use strict";
+    import_promises23 = require("node:fs/promises");
+    import_node_path21 = require("node:path");
+    init_zod();
+    init_errors();
+    HEX = /^[0-9a-f]{64}$/u;
+    hashes = external_exports.record(external_exports.string(), external_exports.record(external_exports.string(), external_exports.record(external_exports.string(), external_exports.string().regex(HEX))));
+    MAX_BYTES2 = 1024 * 1024;
+  }
+});
+
+// src/tools/unpack.ts
+async function unpackAsset(asset, into) {
+  const part = (0, import_node_path22.join)(into.folder, `${into.name}.${(0, import_node_crypto12.randomBytes)(8).toString("hex")}.part`);
+  const assetHash = (0, import_node_crypto12.createHash)("sha256");
+  const programHash = (0, import_node_crypto12.createHash)("sha256");
+  try {
+    const failure3 = await writeProgram({ asset, part, assetHash, programHash });
+    const found = failure3 === void 0 ? assetHash.digest("hex") : await hashFile(asset.file);
+    if (found !== asset.sha256) return { state: "wrong-hash", found };
+    if (failure3 !== void 0) throw unreadable(asset.asset, failure3);
+    const path3 = (0, import_node_path22.join)(into.folder, into.name);
+    await (0, import_promises24.rename)(part, path3);
+    await (0, import_promises24.chmod)(path3, 493);
+    return { state: "unpacked", path: path3, sha256: programHash.digest("hex") };
+  } finally {
+    await (0, import_promises24.rm)(part, { force: true });
+  }
+}
+async function writeProgram({ asset, part, assetHash, programHash }) {
+  const source = (0, import_node_fs8.createReadStream)(asset.file, { highWaterMark: 1024 * 1024 });
+  try {
+    if (asset.member === void 0) {
+      await (0, import_promises25.pipeline)(
+        source,
+        watch(assetHash),
+        watch(programHash),
+        (0, import_node_fs8.createWriteStream)(part, { mode: 384, flags: "wx" })
+      );
+      return void 0;
+    }
+    return await writeMember([source, watch(assetHash)], { member: asset.member, part, programHash });
+  } catch (thrown) {
+    return describeError(thrown);
+  } finally {
+    source.destroy();
+  }
+}
+async function writeMember([source, hashing], wanted) {
+  const entries = (0, import_tar_stream2.extract)();
+  const reading = (0, import_promises25.pipeline)(source, hashing, (0, import_node_zlib3.createGunzip)(), entries);
+  reading.catch(() => void 0);
+  let found = 0;
+  for await (const entry of entries) {
+    if (entry.header.name.replace(/^\.\//u, "") === wanted.member && entry.header.type === "file") {
+      found += 1;
+      if (found > 1) throw new Error(`it holds ${wanted.member} twice`);
+      await (0, import_promises25.pipeline)(
+        entry,
+        watch(wanted.programHash),
+        (0, import_node_fs8.createWriteStream)(wanted.part, { mode: 384, flags: "wx" })
+      );
+    } else entry.resume();
+  }
+  await reading;
+  return found === 1 ? void 0 : `it holds no program ${wanted.member}`;
+}
+function watch(hash2) {
+  let size2 = 0;
+  return new import_node_stream3.Transform({
+    transform(chunk, _encoding, next) {
+      size2 += chunk.length;
+      if (size2 > MAX_PROGRAM_BYTES) {
+        next(new Error("it is too big"));
+        return;
+      }
+      hash2.update(chunk);
+      next(null, chunk);
+    }
+  });
+}
+function unreadable(asset, why) {
+  const message = `${asset} has the pinned hash but could not be unpacked: ${why}. Is the disk full?`;
+  return new GateError("tool", { reason: "asset-unreadable", message });
+}
+var import_node_crypto12, import_node_fs8, import_promises24, import_node_path22, import_node_stream3, import_promises25, import_node_zlib3, import_tar_stream2, MAX_PROGRAM_BYTES;
+var init_unpack = __esm({
+  "src/tools/unpack.ts"() {
+    "use strict";
+    import_node_crypto12 = require("node:crypto");
+    import_node_fs8 = require("node:fs");
+    import_promises24 = require("node:fs/promises");
+    import_node_path22 = require("node:path");
+    import_node_stream3 = require("node:stream");
+    import_promises25 = require("node:stream/promises");
+    import_node_zlib3 = require("node:zlib");
+    import_tar_stream2 = __toESM(require_tar_stream(), 1);
+    init_errors();
+    init_hash();
+    MAX_PROGRAM_BYTES = 600 * 1024 * 1024;
+  }
+});
+
+// src/tools/found.ts
+async function installFound(services, request) {
+  const { name, origin, pinned, folder } = request;
+  if (origin.kind === "path")
+    return await bareProgram(services, { name, source: "path", path: await onPath(services, name) });
+  const file2 = pinned === void 0 ? void 0 : (0, import_node_path23.join)(origin.folder, pinned.asset.asset);
+  if (pinned !== void 0 && file2 !== void 0 && await isThere(file2)) {
+    const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+    if (unpacked.state === "wrong-hash")
+      throw new GateError("integrity", {
+        reason: "asset-hash-mismatch",
+        message: `${pinned.asset.asset} in the given folder has SHA-256 ${unpacked.found}, expected ${pinned.asset.sha256}. It was not used.`
+      });
+    const { path: path3, sha256: sha2564 } = unpacked;
+    const facts = { name, version: pinned.tool.version, source: "dir", sha256: sha2564, verified: true };
+    return { program: { name, path: path3, sha256: sha2564 }, facts };
+  }
+  return await bareProgram(services, { name, source: "dir", path: (0, import_node_path23.join)(origin.folder, name) });
+}
+async function bareProgram(services, found) {
+  const { name, source } = found;
+  const path3 = await executable(found);
+  const sha2564 = await hashFile(path3);
+  refuseDenied({ name, sha256: sha2564 });
+  const program2 = { name, path: path3, sha256: sha2564 };
+  const version2 = await askVersion(services, name, program2);
+  const verified = (await knownBuilds(services.programRoot, name)).includes(sha2564);
+  if (!verified)
+    services.log(`WARNING: ${name} ${version2} from ${source} is unverified: no hash is pinned for it`);
+  return { program: program2, facts: { name, version: version2, source, sha256: sha2564, verified } };
+}
+async function executable({
+  name,
+  path: path3
+}) {
+  try {
+    const real = await (0, import_promises26.realpath)(path3);
+    await (0, import_promises26.access)(real, import_promises26.constants.X_OK);
+    if ((await (0, import_promises26.stat)(real)).isFile()) return real;
+  } catch {
+  }
+  const message = `${name} is not in the given place, or may not be executed. Put it there, or use tools: release.`;
+  throw new GateError("tool", { reason: "not-found", message });
+}
+async function onPath(services, name) {
+  const folders = (services.environment["PATH"] ?? "").split(import_node_path23.delimiter).filter((folder) => (0, import_node_path23.isAbsolute)(folder));
+  for (const folder of folders) {
+    const path3 = (0, import_node_path23.join)(folder, name);
+    const fits = await (0, import_promises26.access)(path3, import_promises26.constants.X_OK).then(
+      () => true,
+      () => false
+    );
+    if (fits && (await (0, import_promises26.stat)(path3)).isFile()) return path3;
+  }
+  const message = `${name} is not on PATH. Install it, or use tools: release.`;
+  throw new GateError("tool", { reason: "not-found", message });
+}
+async function askVersion(services, name, program2) {
+  const args = VERSION_ARGUMENTS[name];
+  const { stdout } = await services.commands.run({ program: program2, args, grant: "scanner", timeoutMs: VERSION_MS });
+  const version2 = VERSION.exec(stdout)?.[1];
+  if (version2 !== void 0) return version2;
+  const message = `${name} does not tell its version; it may be another program of that name.`;
+  throw new GateError("tool", { reason: "version-unreadable", message });
+}
+var import_promises26, import_node_path23, VERSION_ARGUMENTS, VERSION, VERSION_MS;
+var init_found = __esm({
+  "src/tools/found.ts"() {
+    "use strict";
+    import_promises26 = require("node:fs/promises");
+    import_node_path23 = require("node:path");
+    init_errors();
+    init_cache();
+    init_denylist();
+    init_hash();
+    init_known_builds();
+    init_unpack();
+    VERSION_ARGUMENTS = {
+      trivy: ["--version"],
+      syft: ["version"],
+      cosign: ["version"],
+      crane: ["version"]
+    };
+    VERSION = /(?:^|[\s:])v?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)/u;
+    VERSION_MS = 2e4;
+  }
+});
+
+// src/tools/source-build.ts
+async function builtTools(services, names) {
+  const script = (0, import_node_path24.join)(services.programRoot, "toolchain", "build.mjs");
+  if (!await isThere(script))
+    throw new GateError("config", {
+      reason: "no-toolchain",
+      message: "tools: source needs the folder toolchain/ of this project, which this copy does not have."
+    });
+  services.log(`building from source: ${names.join(", ")} (minutes when nothing is cached)`);
+  const { stdout } = await services.commands.run({
+    program: { name: "toolchain", path: process.execPath },
+    args: [script, ...names, "--json"],
+    grant: "toolchain",
+    timeoutMs: BUILD_MS
+  });
+  const parsed2 = builds.safeParse(parseJson4(stdout));
+  if (!parsed2.success) throw unreadable2("its answer has another form than expected");
+  return names.map((name) => {
+    const built = parsed2.data[name];
+    if (built === void 0) throw unreadable2(`${name} is not in its answer`);
+    const { path: path3, sha256: sha2564, version: version2, expected } = built;
+    const verified = expected === sha2564;
+    if (!verified) services.log(`WARNING: ${name} was built with a hash that is not known (${sha2564})`);
+    return { program: { name, path: path3, sha256: sha2564 }, facts: { name, version: version2, source: "source", sha256: sha2564, verified } };
+  });
+}
+function parseJson4(text5) {
+  try {
+    return JSON.parse(text5);
+  } catch {
+    return void 0;
+  }
+}
+function unreadable2(why) {
+  return new GateError("tool", {
+    reason: "build-unreadable",
+    message: `The build of the tools cannot be used: ${why}.`
+  });
+}
+var import_node_path24, HEX2, BUILD_MS, builds;
+var init_source_build = __esm({
+  "src/tools/source-build.ts"() {
+    "use strict";
+    import_node_path24 = require("node:path");
+    init_zod();
+    init_errors();
+    init_cache();
+    HEX2 = /^[0-9a-f]{64}$/u;
+    BUILD_MS = 90 * 6e4;
+    builds = external_exports.record(
+      external_exports.string(),
+      external_exports.object({
+        path: external_exports.string().startsWith("/"),
+        sha256: external_exports.string().regex(HEX2),
+        version: external_exports.string().min(1).max(64),
+        expected: external_exports.string().regex(HEX2).nullable()
+      })
+    );
+  }
+});
+
+// src/tools/install.ts
+async function installTools(services, request) {
+  const origin = parseToolOrigin(request.source);
+  const folder = await (0, import_promises27.mkdtemp)((0, import_node_path25.join)(services.workDir, "tools-"));
+  if (origin.kind !== "auto" || request.allowSource !== true)
+    return await installFrom({ services, origin, folder }, request.names);
+  const limits = { ...services.limits ?? DOWNLOAD_LIMITS, connectAttempts: 1 };
+  try {
+    return await installFrom({ services: { ...services, limits }, origin, folder }, request.names);
+  } catch (thrown) {
+    if (!isUnreachable(thrown)) throw thrown;
+    services.log("the release host cannot be reached; the tools are built from source");
+    return await installFrom({ services, origin: { kind: "source" }, folder }, request.names);
+  }
+}
+async function installFrom(given, names) {
+  const wanted = [...new Set(names)];
+  const { services, origin } = given;
+  if (origin.kind === "source") return setOf(await builtTools(services, wanted));
+  const settled = await Promise.allSettled(wanted.map((name) => installOne(given, name)));
+  const failures = settled.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
+  const worst = failures.find((failure3) => !isUnreachable(failure3)) ?? failures[0];
+  if (worst !== void 0) throw worst instanceof Error ? worst : new Error("a tool could not be installed");
+  return setOf(settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []));
+}
+function setOf(tools2) {
+  for (const { facts } of tools2) refuseDenied(facts);
+  return Object.fromEntries(tools2.map((tool) => [tool.facts.name, tool]));
+}
+function isUnreachable(thrown) {
+  return thrown instanceof GateError && thrown.code === "service" && thrown.reason === "host-unreachable";
+}
+async function installOne(given, name) {
+  const { services, origin } = given;
+  switch (origin.kind) {
+    case "path":
+    case "dir": {
+      const pinned = pinnedAsset(services, name);
+      return await installFound(services, { name, origin, pinned, folder: given.folder });
+    }
+    case "auto":
+    case "release":
+      return await installAsset(given, {
+        name,
+        base: services.releaseBase ?? RELEASE_BASE,
+        source: "release"
+      });
+    case "mirror":
+      return await installAsset(given, { name, base: origin.base, source: "mirror" });
+    case "source":
+      throw new TypeError("builds are made all at once");
+  }
+}
+function pinnedAsset(services, name) {
+  const tool = (services.catalog ?? CATALOG)[name];
+  refuseDenied({ name, version: tool.version });
+  const platform3 = services.platform ?? toolPlatform(process.platform, process.arch);
+  const asset = platform3 === void 0 ? void 0 : tool.assets[platform3];
+  return asset === void 0 ? void 0 : { tool, asset };
+}
+async function installAsset({ services, folder }, wanted) {
+  const { name } = wanted;
+  const pinned = pinnedAsset(services, name);
+  if (pinned === void 0)
+    throw new GateError("config", {
+      reason: "tool-platform",
+      message: `No release of ${name} is pinned for ${process.platform} on ${process.arch}. Use tools: path, dir:PATH or source.`
+    });
+  const cached2 = (0, import_node_path25.join)(services.cacheDir, cachedName(pinned.asset));
+  const fromCache = await unpackIfThere(services, { pinned, name, file: cached2, folder });
+  if (fromCache !== void 0)
+    return describe3(name, { ...fromCache, version: pinned.tool.version, source: wanted.source });
+  const file2 = await fetchAsset(services, { pinned, base: wanted.base, fallback: (0, import_node_path25.join)(folder, "assets") });
+  const fresh = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+  if (fresh.state === "wrong-hash") throw changedOnDisk(pinned.asset, fresh.found);
+  return describe3(name, { ...fresh, version: pinned.tool.version, source: wanted.source });
+}
+function describe3(name, found) {
+  const { path: path3, sha256: sha2564, version: version2, source } = found;
+  return { program: { name, path: path3, sha256: sha2564 }, facts: { name, version: version2, source, sha256: sha2564, verified: true } };
+}
+async function unpackIfThere(services, { pinned, name, file: file2, folder }) {
+  if (!await isThere(file2)) return void 0;
+  const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+  if (unpacked.state === "unpacked") return unpacked;
+  const gone = await dropEntry(file2);
+  services.log(
+    `WARNING: ${pinned.asset.asset} in the tool cache was changed (SHA-256 ${unpacked.found}); it was ${gone ? "deleted" : "ignored"} and is downloaded again`
+  );
+  return void 0;
+}
+async function fetchAsset(services, { pinned, base, fallback }) {
+  const { tool, asset } = pinned;
+  const writable = await writableFolder(services.cacheDir, fallback, services.log);
+  const blocked = await isThere((0, import_node_path25.join)(writable, cachedName(asset)));
+  const folder = blocked ? fallback : writable;
+  await (0, import_promises27.mkdir)(folder, { recursive: true });
+  const url2 = assetUrl(base, tool, asset);
+  services.log(`downloading ${url2}`);
+  return await downloadFile({
+    ...{ url: url2, sha256: asset.sha256, folder, fileName: cachedName(asset) },
+    ...{ limits: services.limits ?? DOWNLOAD_LIMITS, signal: services.signal, log: services.log }
+  });
+}
+function changedOnDisk(asset, found) {
+  const message = `${asset.asset} was changed on the disk right after its download (SHA-256 ${found}). Nothing was started.`;
+  return new GateError("integrity", { reason: "asset-hash-mismatch", message });
+}
+var import_promises27, import_node_path25;
+var init_install = __esm({
+  "src/tools/install.ts"() {
+    "use strict";
+    import_promises27 = require("node:fs/promises");
+    import_node_path25 = require("node:path");
+    init_errors();
+    init_cache();
+    init_catalog();
+    init_denylist();
+    init_download();
+    init_found();
+    init_source_build();
+    init_sources();
+    init_unpack();
+  }
+});
+
 // src/evidence/docker-archive.ts
 function parseSavedManifest(bytes) {
   const what = "manifest.json of the saved image";
@@ -34717,7 +35084,7 @@ var init_docker_archive = __esm({
 // src/oci/archive-blobs.ts
 function measured(tally) {
   return async function* (source) {
-    const hash2 = (0, import_node_crypto12.createHash)("sha256");
+    const hash2 = (0, import_node_crypto13.createHash)("sha256");
     for await (const chunk of source) {
       hash2.update(chunk);
       tally.size += chunk.byteLength;
@@ -34728,11 +35095,11 @@ function measured(tally) {
 }
 function blobSink(given, done) {
   const { outDir, kind } = given;
-  const temporary = (0, import_node_path25.join)(outDir, `incoming-${given.number}`);
-  const original = (0, import_node_crypto12.createHash)("sha256");
+  const temporary = (0, import_node_path26.join)(outDir, `incoming-${given.number}`);
+  const original = (0, import_node_crypto13.createHash)("sha256");
   const tally = { digest: "sha256:", size: 0 };
   const head = kind === "plain" ? (0, import_node_zlib4.createGzip)({ level: given.gzipLevel, chunkSize: 256 * 1024 }) : new import_node_stream4.PassThrough({ highWaterMark: 1024 * 1024 });
-  const stored2 = (0, import_promises29.pipeline)(head, measured(tally), (0, import_node_fs8.createWriteStream)(temporary, { flags: "wx" }));
+  const stored2 = (0, import_promises29.pipeline)(head, measured(tally), (0, import_node_fs9.createWriteStream)(temporary, { flags: "wx" }));
   let failure3;
   stored2.catch((error62) => {
     failure3 = error62;
@@ -34752,16 +35119,16 @@ function blobSink(given, done) {
   };
 }
 function drained(stream) {
-  return new Promise((resolve8) => stream.once("drain", resolve8));
+  return new Promise((resolve9) => stream.once("drain", resolve9));
 }
 async function unpackBlob(outDir, blob) {
   const tally = { digest: "sha256:", size: 0 };
-  const temporary = (0, import_node_path25.join)(outDir, "unpacking");
+  const temporary = (0, import_node_path26.join)(outDir, "unpacking");
   await (0, import_promises29.pipeline)(
-    (0, import_node_fs8.createReadStream)(blobPath(outDir, blob.digest)),
+    (0, import_node_fs9.createReadStream)(blobPath(outDir, blob.digest)),
     (0, import_node_zlib4.createGunzip)(),
     measured(tally),
-    (0, import_node_fs8.createWriteStream)(temporary, { flags: "w" })
+    (0, import_node_fs9.createWriteStream)(temporary, { flags: "w" })
   );
   await (0, import_promises28.rename)(temporary, blobPath(outDir, tally.digest));
   return { ...blob, ...tally };
@@ -34775,14 +35142,14 @@ async function storeBytes(given, bytes) {
   if (blob === void 0) throw new Error("a sink that ended has stored its blob");
   return blob;
 }
-var import_node_crypto12, import_node_fs8, import_promises28, import_node_path25, import_node_stream4, import_promises29, import_node_zlib4;
+var import_node_crypto13, import_node_fs9, import_promises28, import_node_path26, import_node_stream4, import_promises29, import_node_zlib4;
 var init_archive_blobs = __esm({
   "src/oci/archive-blobs.ts"() {
     "use strict";
-    import_node_crypto12 = require("node:crypto");
-    import_node_fs8 = require("node:fs");
+    import_node_crypto13 = require("node:crypto");
+    import_node_fs9 = require("node:fs");
     import_promises28 = require("node:fs/promises");
-    import_node_path25 = require("node:path");
+    import_node_path26 = require("node:path");
     import_node_stream4 = require("node:stream");
     import_promises29 = require("node:stream/promises");
     import_node_zlib4 = require("node:zlib");
@@ -34793,7 +35160,7 @@ var init_archive_blobs = __esm({
 // src/oci/docker-archive.ts
 async function importDockerArchive(tar, request) {
   const { outDir } = request;
-  await (0, import_promises30.mkdir)((0, import_node_path26.join)(outDir, "blobs", "sha256"), { recursive: true });
+  await (0, import_promises30.mkdir)((0, import_node_path27.join)(outDir, "blobs", "sha256"), { recursive: true });
   if ((await (0, import_promises30.readdir)(outDir)).length !== 1) throw refuse2("archive-not-empty", `${outDir} is not empty`);
   const intake = {
     request,
@@ -34803,7 +35170,13 @@ async function importDockerArchive(tar, request) {
     links: /* @__PURE__ */ new Map(),
     count: 0
   };
-  await readTar(tar, (entry) => take3(intake, entry), { maxEntries: 1e4 });
+  try {
+    const chunks = tar.iterator({ destroyOnReturn: false });
+    await readTar(chunks, (entry) => take3(intake, entry), { maxEntries: 1e4 });
+  } catch (error62) {
+    tar.resume();
+    throw error62;
+  }
   const kept = keptDescriptor(intake);
   if (kept !== void 0) return keepLayout(intake, kept);
   return convert(intake);
@@ -34814,7 +35187,7 @@ function take3(intake, entry) {
   if (intake.seen.has(path3)) throw refuse2("archive-duplicate", `the saved image holds ${path3} twice`);
   intake.seen.add(path3);
   if (type === "symlink") {
-    intake.links.set(path3, import_node_path26.posix.normalize(import_node_path26.posix.join(import_node_path26.posix.dirname(path3), entry.linkname)));
+    intake.links.set(path3, import_node_path27.posix.normalize(import_node_path27.posix.join(import_node_path27.posix.dirname(path3), entry.linkname)));
     return void 0;
   }
   if (type !== "file") throw refuse2("archive-entry", `the saved image holds a ${type}: ${path3}`);
@@ -34887,10 +35260,10 @@ async function keepLayout(intake, image) {
   }
   const { mediaType, digest: digest2, size: size2 } = image;
   await (0, import_promises30.writeFile)(
-    (0, import_node_path26.join)(outDir, "index.json"),
+    (0, import_node_path27.join)(outDir, "index.json"),
     JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType, digest: digest2, size: size2 }] })
   );
-  await (0, import_promises30.writeFile)((0, import_node_path26.join)(outDir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  await (0, import_promises30.writeFile)((0, import_node_path27.join)(outDir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   const { subject } = await openLayout(outDir, { name: "saved" });
   const [platform3] = subject.platforms;
   if (platform3 === void 0 || subject.platforms.length > 1) {
@@ -34955,23 +35328,23 @@ async function layerAt(intake, path3) {
   return blob;
 }
 function inside(path3) {
-  return import_node_path26.posix.normalize(path3).replace(/^\.?\//, "");
+  return import_node_path27.posix.normalize(path3).replace(/^\.?\//, "");
 }
 function sha2563(bytes) {
-  const digest2 = `sha256:${(0, import_node_crypto13.createHash)("sha256").update(bytes).digest("hex")}`;
+  const digest2 = `sha256:${(0, import_node_crypto14.createHash)("sha256").update(bytes).digest("hex")}`;
   if (!isDigest(digest2)) throw new Error("SHA-256 always has 64 hex digits");
   return digest2;
 }
 function refuse2(reason, message) {
   return new GateError("integrity", { reason, message: `${message}; save the image again` });
 }
-var import_node_crypto13, import_promises30, import_node_path26, MAX_DOCUMENT, BLOB, MANIFEST_TYPE, CONFIG_TYPE, LAYER_TYPE;
+var import_node_crypto14, import_promises30, import_node_path27, MAX_DOCUMENT, BLOB, MANIFEST_TYPE, CONFIG_TYPE, LAYER_TYPE;
 var init_docker_archive2 = __esm({
   "src/oci/docker-archive.ts"() {
     "use strict";
-    import_node_crypto13 = require("node:crypto");
+    import_node_crypto14 = require("node:crypto");
     import_promises30 = require("node:fs/promises");
-    import_node_path26 = require("node:path");
+    import_node_path27 = require("node:path");
     init_errors();
     init_digest();
     init_docker_archive();
@@ -35046,9 +35419,9 @@ exit $?
 
 // src/tools/confinement.ts
 function systemProgram(name) {
-  return SYSTEM_FOLDERS.map((folder) => (0, import_node_path27.join)(folder, name)).find((path3) => {
+  return SYSTEM_FOLDERS.map((folder) => (0, import_node_path28.join)(folder, name)).find((path3) => {
     try {
-      (0, import_node_fs9.accessSync)(path3, import_node_fs9.constants.X_OK);
+      (0, import_node_fs10.accessSync)(path3, import_node_fs10.constants.X_OK);
       return true;
     } catch {
       return false;
@@ -35087,7 +35460,8 @@ function otherUser(programs) {
     elevated: sudo,
     wrap: (start) => {
       const command = [unshare, ...NAMESPACES, ...scriptArguments(start, [setpriv, ...identity, ...DROP])];
-      const [file2 = unshare, ...args] = sudo === void 0 ? command : [sudo, "-n", "--", ...command];
+      const before = sudo === void 0 ? [setpriv, "--pdeathsig", "KILL", "--"] : [sudo, "-n", "--"];
+      const [file2 = unshare, ...args] = [...before, ...command];
       return { file: file2, args };
     }
   };
@@ -35146,12 +35520,12 @@ function bubblewrap(bwrap) {
     })
   };
 }
-var import_node_fs9, import_node_path27, NOBODY, SYSTEM_FOLDERS, DROP, NAMESPACES;
+var import_node_fs10, import_node_path28, NOBODY, SYSTEM_FOLDERS, DROP, NAMESPACES;
 var init_confinement = __esm({
   "src/tools/confinement.ts"() {
     "use strict";
-    import_node_fs9 = require("node:fs");
-    import_node_path27 = require("node:path");
+    import_node_fs10 = require("node:fs");
+    import_node_path28 = require("node:path");
     init_confinement_script();
     NOBODY = 65534;
     SYSTEM_FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
@@ -35215,14 +35589,14 @@ async function engineAnswers(commands2) {
 }
 async function buildWithDocker(services, request) {
   const { docker, abilities } = await openDocker(services.commands);
-  const tag = `portcullis-build:${(0, import_node_crypto14.randomBytes)(12).toString("hex")}`;
-  const iidFile = (0, import_node_path28.join)(services.workDir, "image-id");
-  const layoutDir = (0, import_node_path28.join)(services.workDir, "layout");
+  const tag = `portcullis-build:${(0, import_node_crypto15.randomBytes)(12).toString("hex")}`;
+  const iidFile = (0, import_node_path29.join)(services.workDir, "image-id");
+  const layoutDir = (0, import_node_path29.join)(services.workDir, "layout");
   await build(docker, abilities, buildArguments(request, abilities, { iidFile, tag }));
   try {
     const imageId = await reportedId(docker, tag, iidFile);
     await (0, import_promises31.mkdir)(layoutDir, { recursive: true });
-    const converted = await save(docker, tag, layoutDir);
+    const converted = await save(docker, tag, { outDir: layoutDir, imageId: imageId.inspected });
     if (converted.configDigest !== imageId.inspected && converted.manifestDigest !== imageId.inspected) {
       throw mismatch(imageId.inspected, converted);
     }
@@ -35290,10 +35664,10 @@ async function reportedId(docker, tag, iidFile) {
   const message = "The engine reports no image id for what it built. Try again, or another engine version.";
   throw new GateError("evidence", { reason: "image-id-missing", message });
 }
-async function save(docker, tag, outDir) {
+async function save(docker, tag, into) {
   const { commands: commands2, program: program2 } = docker;
   const running = commands2.stream({ program: program2, args: ["save", tag], grant: "engine", timeoutMs: BUILD_MS2 });
-  const converting = importDockerArchive(running.stdout, { outDir, gzipLevel: 1 });
+  const converting = importDockerArchive(running.stdout, { ...into, gzipLevel: 1 });
   const [saved, converted] = await Promise.allSettled([running.done, converting]);
   if (saved.status === "rejected") throw saved.reason;
   if (converted.status === "rejected") throw converted.reason;
@@ -35325,13 +35699,13 @@ function parseJson5(text5) {
     return void 0;
   }
 }
-var import_node_crypto14, import_promises31, import_node_path28, QUICK_MS2, BUILD_MS2, TAIL_CHARACTERS, MAX_PRINTED, VERSIONS2;
+var import_node_crypto15, import_promises31, import_node_path29, QUICK_MS2, BUILD_MS2, TAIL_CHARACTERS, MAX_PRINTED, VERSIONS2;
 var init_docker = __esm({
   "src/build/docker.ts"() {
     "use strict";
-    import_node_crypto14 = require("node:crypto");
+    import_node_crypto15 = require("node:crypto");
     import_promises31 = require("node:fs/promises");
-    import_node_path28 = require("node:path");
+    import_node_path29 = require("node:path");
     init_zod();
     init_errors();
     init_digest();
@@ -35364,29 +35738,34 @@ var init_labels = __esm({
 
 // src/build/prebuilt.ts
 async function copyLayout(from, workDir) {
-  const layoutDir = (0, import_node_path29.join)(workDir, "layout");
+  const layoutDir = (0, import_node_path30.join)(workDir, "layout");
   await (0, import_promises32.mkdir)(layoutDir, { mode: 493 });
   for (const part of PARTS) {
-    const source = (0, import_node_path29.join)(from, part);
+    const source = (0, import_node_path30.join)(from, part);
     if (await (0, import_promises32.lstat)(source).catch(() => null) === null) {
       const message = `'${from}' has no ${part}: it is no OCI layout. Give oci-layout:DIR with index.json and blobs/.`;
       throw new GateError("config", { reason: "layout-missing", message });
     }
     try {
-      await (0, import_promises32.cp)(source, (0, import_node_path29.join)(layoutDir, part), { recursive: true, errorOnExist: true, force: false });
+      await (0, import_promises32.cp)(source, (0, import_node_path30.join)(layoutDir, part), { recursive: true, errorOnExist: true, force: false });
     } catch (cause) {
       const message = `'${source}' cannot be copied: ${describeError(cause)}`;
-      throw new GateError("tool", { reason: "layout-not-copied", message, cause });
+      const reason = isDiskFull(cause) ? "disk-full" : "layout-not-copied";
+      throw new GateError("tool", { reason, message, cause });
     }
   }
   return { layoutDir, engine: null, imageId: null };
 }
-var import_promises32, import_node_path29, PARTS;
+function isDiskFull(cause) {
+  const code2 = systemErrorCode(cause);
+  return code2 === "ENOSPC" || code2 === "EDQUOT";
+}
+var import_promises32, import_node_path30, PARTS;
 var init_prebuilt = __esm({
   "src/build/prebuilt.ts"() {
     "use strict";
     import_promises32 = require("node:fs/promises");
-    import_node_path29 = require("node:path");
+    import_node_path30 = require("node:path");
     init_errors();
     PARTS = ["oci-layout", "index.json", "blobs"];
   }
@@ -41241,7 +41620,7 @@ function globalValues(args, given) {
 }
 function expand(text5, values) {
   return text5.replace(
-    VARIABLE2,
+    VARIABLE,
     (whole, braced, mode, word2, bare) => {
       const value = values.get(braced ?? bare ?? "");
       const set2 = value !== void 0 && value !== "";
@@ -41280,9 +41659,9 @@ function targetStage(stages2, target2, file2) {
   return { stage: stage2, index };
 }
 function chainOf(stages2, index) {
-  const chain3 = /* @__PURE__ */ new Set();
-  for (let at2 = index; at2 !== void 0; at2 = stages2[at2]?.parent) chain3.add(at2);
-  return chain3;
+  const chain4 = /* @__PURE__ */ new Set();
+  for (let at2 = index; at2 !== void 0; at2 = stages2[at2]?.parent) chain4.add(at2);
+  return chain4;
 }
 function placed(all, file2) {
   let stage2 = -1;
@@ -41296,8 +41675,8 @@ function placed(all, file2) {
     };
   });
 }
-function lastUser(instructions, chain3) {
-  return [...chain3].map(
+function lastUser(instructions, chain4) {
+  return [...chain4].map(
     (stage2) => instructions.findLast((instruction) => instruction.keyword === "USER" && instruction.stage === stage2)
   ).find((found) => found !== void 0);
 }
@@ -41342,7 +41721,7 @@ function refuse3(reason, message) {
     message: `${message}; correct the Dockerfile or the input file`
   });
 }
-var import_dockerfile_ast, MAX_CHARACTERS, MAX_INSTRUCTIONS, PINNED, VARIABLE2;
+var import_dockerfile_ast, MAX_CHARACTERS, MAX_INSTRUCTIONS, PINNED, VARIABLE;
 var init_dockerfile = __esm({
   "src/evidence/dockerfile.ts"() {
     "use strict";
@@ -41351,43 +41730,123 @@ var init_dockerfile = __esm({
     MAX_CHARACTERS = 256 * 1024;
     MAX_INSTRUCTIONS = 5e3;
     PINNED = /@sha256:[0-9a-f]{64}$/;
-    VARIABLE2 = /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g;
+    VARIABLE = /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g;
+  }
+});
+
+// src/commands/source-file.ts
+async function readSourceFile(path3, limits) {
+  const real = await (0, import_promises33.realpath)(path3).catch((thrown) => thrown);
+  if (typeof real !== "string") {
+    const code2 = systemErrorCode(real);
+    const link3 = await (0, import_promises33.lstat)(path3).catch(() => null);
+    if (link3 !== null) return { state: "refused", why: "is a link that leads nowhere" };
+    if (code2 === "ENOENT" || code2 === "ENOTDIR") return { state: "absent" };
+    return { state: "refused", why: `cannot be opened (${code2 ?? "unknown error"})` };
+  }
+  const own2 = (0, import_node_path31.join)(await (0, import_promises33.realpath)((0, import_node_path31.dirname)(path3)), (0, import_node_path31.basename)(path3));
+  if (real !== own2 && !await liesWithin(real, limits.within))
+    return { state: "refused", why: "is a link that leads out of the sources" };
+  try {
+    return await readPlain(real, limits.maxBytes);
+  } catch (thrown) {
+    return { state: "refused", why: `cannot be read (${systemErrorCode(thrown) ?? "unknown error"})` };
+  }
+}
+async function liesWithin(real, folders) {
+  for (const folder of folders) {
+    const base = await (0, import_promises33.realpath)(folder).catch(() => null);
+    if (base !== null && real.startsWith(base.endsWith(import_node_path31.sep) ? base : `${base}${import_node_path31.sep}`)) return true;
+  }
+  return false;
+}
+async function readPlain(path3, maxBytes) {
+  const handle = await (0, import_promises33.open)(path3, import_node_fs11.constants.O_RDONLY | import_node_fs11.constants.O_NOFOLLOW | import_node_fs11.constants.O_NONBLOCK);
+  try {
+    const stat8 = await handle.stat();
+    const bytes = Buffer.alloc(Math.min(stat8.size, maxBytes) + 1);
+    if (!stat8.isFile() || stat8.size > maxBytes) return notSmall(maxBytes);
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
+    if (bytesRead !== stat8.size) return notSmall(maxBytes);
+    return { state: "read", text: bytes.toString("utf8", 0, bytesRead) };
+  } finally {
+    await handle.close();
+  }
+}
+function notSmall(maxBytes) {
+  return { state: "refused", why: `is no plain file up to ${maxBytes / 1024 ** 2} MiB` };
+}
+var import_node_fs11, import_promises33, import_node_path31;
+var init_source_file = __esm({
+  "src/commands/source-file.ts"() {
+    "use strict";
+    import_node_fs11 = require("node:fs");
+    import_promises33 = require("node:fs/promises");
+    import_node_path31 = require("node:path");
+    init_errors();
   }
 });
 
 // src/commands/dockerfile.ts
 async function readDockerfile(request, context) {
   const path3 = dockerfilePath(request, context);
-  const facts = await (0, import_promises33.stat)(path3).catch(() => null);
-  if (facts === null && request.subject.kind !== "build") return notConfigured();
-  if (facts?.isFile() !== true || facts.size > MAX_BYTES3) {
-    const message = `'${request.file}' in the context '${request.context}' is no file up to 1 MiB. Give --file or --context.`;
-    throw new GateError("config", { reason: "dockerfile-missing", message });
+  if (request.subject.kind === "build") await refuseContextOutside(request, context);
+  const within = [context.workspace, contextFolder(request, context)];
+  const source = await readSourceFile(path3, { maxBytes: MAX_BYTES3, within });
+  if (source.state === "absent" && request.subject.kind !== "build") return notConfigured();
+  if (source.state !== "read") {
+    const why = source.state === "absent" ? "is not there" : source.why;
+    const message = `'${request.file}' in the context '${request.context}' ${why}. Give --file or --context.`;
+    const reason = source.state === "absent" ? "dockerfile-missing" : "dockerfile-unreadable";
+    throw new GateError("config", { reason, message });
   }
   try {
-    const name = (0, import_node_path30.relative)(context.workspace, path3);
-    return present(parseDockerfile(await (0, import_promises33.readFile)(path3, "utf8"), name));
+    const name = (0, import_node_path32.relative)(context.workspace, path3);
+    const { target: target2, buildArgs } = request;
+    const options = {
+      buildArgs: Object.fromEntries(buildArgs.map((text5) => splitAtEquals(text5))),
+      ...target2 === void 0 ? {} : { target: target2 }
+    };
+    return present(parseDockerfile(source.text, name, options));
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown;
     const message = `'${request.file}' cannot be read: ${describeError(thrown)}`;
     throw new GateError("config", { reason: "dockerfile-unreadable", message });
   }
 }
+async function refuseContextOutside(request, context) {
+  const { workspace, trigger: trigger2 } = context;
+  const folder = contextFolder(request, context);
+  const named2 = !leadsOut((0, import_node_path32.relative)(workspace, folder));
+  if (!named2 && trigger2.kind !== "event") return;
+  const real = await (0, import_promises34.realpath)(folder).catch(() => folder);
+  if (!leadsOut((0, import_node_path32.relative)(await (0, import_promises34.realpath)(workspace), real))) return;
+  const message = `context: '${request.context}' leads out of the workspace. Name a folder inside it that is no link.`;
+  throw new GateError("config", { reason: "context-outside", message });
+}
+function leadsOut(path3) {
+  return path3 === ".." || path3.startsWith(`..${import_node_path32.sep}`) || (0, import_node_path32.isAbsolute)(path3);
+}
 function dockerfilePath(request, context) {
-  return (0, import_node_path30.join)(contextFolder(request, context), request.file);
+  return (0, import_node_path32.join)(contextFolder(request, context), request.file);
 }
 function contextFolder(request, context) {
-  return (0, import_node_path30.resolve)(context.workspace, request.context);
+  return (0, import_node_path32.resolve)(context.workspace, request.context);
 }
-var import_promises33, import_node_path30, MAX_BYTES3;
+function splitAtEquals(text5) {
+  const at2 = text5.indexOf("=");
+  return [text5.slice(0, at2), text5.slice(at2 + 1)];
+}
+var import_promises34, import_node_path32, MAX_BYTES3;
 var init_dockerfile2 = __esm({
   "src/commands/dockerfile.ts"() {
     "use strict";
-    import_promises33 = require("node:fs/promises");
-    import_node_path30 = require("node:path");
+    import_promises34 = require("node:fs/promises");
+    import_node_path32 = require("node:path");
     init_errors();
     init_dockerfile();
     init_known();
+    init_source_file();
     MAX_BYTES3 = 1024 * 1024;
   }
 });
@@ -41396,7 +41855,7 @@ var init_dockerfile2 = __esm({
 async function buildSubject(given, context) {
   const { request, services, commands: commands2 } = given;
   if (request.subject.kind === "oci-layout") {
-    return await copyLayout((0, import_node_path31.resolve)(context.workspace, request.subject.dir), services.workDir);
+    return await copyLayout((0, import_node_path33.resolve)(context.workspace, request.subject.dir), services.workDir);
   }
   const { target: target2, platform: platform3, network } = request;
   return await buildWithDocker(
@@ -41422,11 +41881,11 @@ function sourceFacts(given, context) {
     ...commit === void 0 ? {} : { revision: commit }
   };
 }
-var import_node_path31;
+var import_node_path33;
 var init_build_subject = __esm({
   "src/commands/build-subject.ts"() {
     "use strict";
-    import_node_path31 = require("node:path");
+    import_node_path33 = require("node:path");
     init_docker();
     init_labels();
     init_prebuilt();
@@ -41437,18 +41896,18 @@ var init_build_subject = __esm({
 // src/commands/kev.ts
 async function readKevFeed(programRoot2) {
   try {
-    return present(FEED.parse(JSON.parse(await (0, import_promises34.readFile)((0, import_node_path32.join)(programRoot2, "data", "kev.json"), "utf8"))));
+    return present(FEED.parse(JSON.parse(await (0, import_promises35.readFile)((0, import_node_path34.join)(programRoot2, "data", "kev.json"), "utf8"))));
   } catch (thrown) {
     const why = `data/kev.json, which belongs to this program, cannot be read: ${describeError(thrown).slice(0, 300)}`;
     return missing("inspect", why);
   }
 }
-var import_promises34, import_node_path32, DAY4, FEED;
+var import_promises35, import_node_path34, DAY4, FEED;
 var init_kev2 = __esm({
   "src/commands/kev.ts"() {
     "use strict";
-    import_promises34 = require("node:fs/promises");
-    import_node_path32 = require("node:path");
+    import_promises35 = require("node:fs/promises");
+    import_node_path34 = require("node:path");
     init_zod();
     init_errors();
     init_known();
@@ -41576,29 +42035,27 @@ async function fromCommit(commands2, place2, names) {
 async function fromWorkingTree(workspace, names) {
   const found = [];
   for (const file2 of names) {
-    const path3 = (0, import_node_path33.join)(workspace, file2);
-    const facts = await (0, import_promises35.stat)(file2.startsWith("/") ? file2 : path3).catch(() => null);
-    if (facts === null) continue;
-    if (!facts.isFile() || facts.size > MAX_BYTES4) {
-      throw new GateError("config", {
-        reason: "policy-unreadable",
-        message: `policy: '${file2}' is no file up to 1 MiB.`
-      });
+    const path3 = file2.startsWith("/") ? file2 : (0, import_node_path35.join)(workspace, file2);
+    const source = await readSourceFile(path3, { maxBytes: MAX_BYTES4, within: [workspace] });
+    if (source.state === "absent") continue;
+    if (source.state === "refused") {
+      const message = `policy: '${file2}' ${source.why}.`;
+      throw new GateError("config", { reason: "policy-unreadable", message });
     }
-    found.push({ file: file2, text: await (0, import_promises35.readFile)(file2.startsWith("/") ? file2 : path3, "utf8") });
+    found.push({ file: file2, text: source.text });
   }
   return found;
 }
-var import_promises35, import_node_path33, DEFAULTS, MAX_BYTES4;
+var import_node_path35, DEFAULTS, MAX_BYTES4;
 var init_policy_file = __esm({
   "src/commands/policy-file.ts"() {
     "use strict";
-    import_promises35 = require("node:fs/promises");
-    import_node_path33 = require("node:path");
+    import_node_path35 = require("node:path");
     init_errors();
     init_document();
     init_resolve();
     init_git();
+    init_source_file();
     DEFAULTS = [".github/portcullis.yml", ".github/portcullis.yaml"];
     MAX_BYTES4 = 1024 * 1024;
   }
@@ -42028,7 +42485,7 @@ async function fetchManifest(registry3, reference2) {
       if (reply.status === 404) return null;
       if (reply.status !== 200) throw unexpected(what, reply.status);
       const bytes = await reply.read(MAX_MANIFEST_BYTES);
-      const digest2 = `sha256:${(0, import_node_crypto15.createHash)("sha256").update(bytes).digest("hex")}`;
+      const digest2 = `sha256:${(0, import_node_crypto16.createHash)("sha256").update(bytes).digest("hex")}`;
       if (isDigest(reference2) && digest2 !== reference2)
         throw servedBytesDiffer(what, `their digest is ${digest2}`);
       const mediaType = (reply.headers.get("content-type") ?? "").split(";")[0]?.trim() ?? "";
@@ -42045,11 +42502,11 @@ function unexpected(what, status) {
     `${what}: the registry answers HTTP ${status}, which is not understood`
   );
 }
-var import_node_crypto15, MANIFEST_TYPES2, MAX_MANIFEST_BYTES;
+var import_node_crypto16, MANIFEST_TYPES2, MAX_MANIFEST_BYTES;
 var init_manifests = __esm({
   "src/registry/manifests.ts"() {
     "use strict";
-    import_node_crypto15 = require("node:crypto");
+    import_node_crypto16 = require("node:crypto");
     init_digest();
     init_failure();
     MANIFEST_TYPES2 = [
@@ -42084,7 +42541,7 @@ async function withBlob(registry3, blob, consume) {
   });
 }
 async function hashBody(reply, blob, keep) {
-  const hash2 = (0, import_node_crypto16.createHash)("sha256");
+  const hash2 = (0, import_node_crypto17.createHash)("sha256");
   let size2 = 0;
   for await (const chunk of reply.chunks()) {
     size2 += chunk.byteLength;
@@ -42100,11 +42557,11 @@ async function hashBody(reply, blob, keep) {
   const digest2 = `sha256:${hash2.digest("hex")}`;
   if (digest2 !== blob.digest) throw servedBytesDiffer(blob.digest, `their digest is ${digest2}`);
 }
-var import_node_crypto16, FLOOR;
+var import_node_crypto17, FLOOR;
 var init_blobs2 = __esm({
   "src/registry/blobs.ts"() {
     "use strict";
-    import_node_crypto16 = require("node:crypto");
+    import_node_crypto17 = require("node:crypto");
     init_failure();
     init_manifests();
     FLOOR = 128 * 1024;
@@ -43098,10 +43555,10 @@ var init_esm = __esm({
        * Return a void Promise that resolves once the stream ends.
        */
       async promise() {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           this.on(DESTROYED, () => reject(new Error("stream destroyed")));
           this.on("error", (er) => reject(er));
-          this.on("end", () => resolve8());
+          this.on("end", () => resolve9());
         });
       }
       /**
@@ -43125,7 +43582,7 @@ var init_esm = __esm({
             return Promise.resolve({ done: false, value: res });
           if (this[EOF])
             return stop();
-          let resolve8;
+          let resolve9;
           let reject;
           const onerr = (er) => {
             this.off("data", ondata);
@@ -43139,19 +43596,19 @@ var init_esm = __esm({
             this.off("end", onend);
             this.off(DESTROYED, ondestroy);
             this.pause();
-            resolve8({ value, done: !!this[EOF] });
+            resolve9({ value, done: !!this[EOF] });
           };
           const onend = () => {
             this.off("error", onerr);
             this.off("data", ondata);
             this.off(DESTROYED, ondestroy);
             stop();
-            resolve8({ done: true, value: void 0 });
+            resolve9({ done: true, value: void 0 });
           };
           const ondestroy = () => onerr(new Error("stream destroyed"));
           return new Promise((res2, rej) => {
             reject = rej;
-            resolve8 = res2;
+            resolve9 = res2;
             this.once(DESTROYED, ondestroy);
             this.once("error", onerr);
             this.once("end", onend);
@@ -43254,12 +43711,12 @@ var init_esm = __esm({
 });
 
 // node_modules/minizlib/dist/esm/constants.js
-var import_zlib, realZlibConstants, constants6;
+var import_zlib, realZlibConstants, constants8;
 var init_constants = __esm({
   "node_modules/minizlib/dist/esm/constants.js"() {
     import_zlib = __toESM(require("zlib"), 1);
     realZlibConstants = import_zlib.default.constants || { ZLIB_VERNUM: 4736 };
-    constants6 = Object.freeze(Object.assign(/* @__PURE__ */ Object.create(null), {
+    constants8 = Object.freeze(Object.assign(/* @__PURE__ */ Object.create(null), {
       Z_NO_FLUSH: 0,
       Z_PARTIAL_FLUSH: 1,
       Z_SYNC_FLUSH: 2,
@@ -43386,7 +43843,7 @@ __export(esm_exports2, {
   ZlibError: () => ZlibError,
   ZstdCompress: () => ZstdCompress,
   ZstdDecompress: () => ZstdDecompress,
-  constants: () => constants6
+  constants: () => constants8
 });
 var import_assert, import_buffer, realZlib2, OriginalBufferConcat, desc, noop, passthroughBufferConcat, _superWrite, ZlibError, _flushFlag, ZlibBase, Zlib, Deflate, Inflate, Gzip, Gunzip, DeflateRaw, InflateRaw, Unzip, Brotli, BrotliCompress, BrotliDecompress, Zstd, ZstdCompress, ZstdDecompress;
 var init_esm2 = __esm({
@@ -43570,9 +44027,9 @@ var init_esm2 = __esm({
       #strategy;
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants6.Z_NO_FLUSH;
-        opts.finishFlush = opts.finishFlush || constants6.Z_FINISH;
-        opts.fullFlushFlag = constants6.Z_FULL_FLUSH;
+        opts.flush = opts.flush || constants8.Z_NO_FLUSH;
+        opts.finishFlush = opts.finishFlush || constants8.Z_FINISH;
+        opts.fullFlushFlag = constants8.Z_FULL_FLUSH;
         super(opts, mode);
         this.#level = opts.level;
         this.#strategy = opts.strategy;
@@ -43585,7 +44042,7 @@ var init_esm2 = __esm({
         if (!this.handle.params)
           throw new Error("not supported in this implementation");
         if (this.#level !== level || this.#strategy !== strategy) {
-          this.flush(constants6.Z_SYNC_FLUSH);
+          this.flush(constants8.Z_SYNC_FLUSH);
           (0, import_assert.default)(this.handle, "zlib binding closed");
           const origFlush = this.handle.flush;
           this.handle.flush = (flushFlag, cb) => {
@@ -43656,9 +44113,9 @@ var init_esm2 = __esm({
     Brotli = class extends ZlibBase {
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants6.BROTLI_OPERATION_PROCESS;
-        opts.finishFlush = opts.finishFlush || constants6.BROTLI_OPERATION_FINISH;
-        opts.fullFlushFlag = constants6.BROTLI_OPERATION_FLUSH;
+        opts.flush = opts.flush || constants8.BROTLI_OPERATION_PROCESS;
+        opts.finishFlush = opts.finishFlush || constants8.BROTLI_OPERATION_FINISH;
+        opts.fullFlushFlag = constants8.BROTLI_OPERATION_FLUSH;
         super(opts, mode);
       }
     };
@@ -43675,9 +44132,9 @@ var init_esm2 = __esm({
     Zstd = class extends ZlibBase {
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants6.ZSTD_e_continue;
-        opts.finishFlush = opts.finishFlush || constants6.ZSTD_e_end;
-        opts.fullFlushFlag = constants6.ZSTD_e_flush;
+        opts.flush = opts.flush || constants8.ZSTD_e_continue;
+        opts.finishFlush = opts.finishFlush || constants8.ZSTD_e_end;
+        opts.fullFlushFlag = constants8.ZSTD_e_flush;
         super(opts, mode);
       }
     };
@@ -47755,12 +48212,12 @@ var require_body = __commonJS({
         if (resTimeout && resTimeout.unref) {
           resTimeout.unref();
         }
-        return new Promise((resolve8) => {
+        return new Promise((resolve9) => {
           if (stream !== upstream) {
             upstream.on("error", (er) => stream.emit("error", er));
             upstream.pipe(stream);
           }
-          resolve8();
+          resolve9();
         }).then(() => stream.concat()).then((buf) => {
           clearTimeout(resTimeout);
           return buf;
@@ -48520,7 +48977,7 @@ var require_lib2 = __commonJS({
     var fetch2 = async (url2, opts) => {
       if (/^data:/.test(url2)) {
         const request = new Request(url2, opts);
-        return Promise.resolve().then(() => new Promise((resolve8, reject) => {
+        return Promise.resolve().then(() => new Promise((resolve9, reject) => {
           let type, data;
           try {
             const { pathname, search } = new URL5(url2);
@@ -48544,10 +49001,10 @@ var require_lib2 = __commonJS({
           if (type) {
             headers["Content-Type"] = type;
           }
-          return resolve8(new Response(data, { headers }));
+          return resolve9(new Response(data, { headers }));
         }));
       }
-      return new Promise((resolve8, reject) => {
+      return new Promise((resolve9, reject) => {
         const request = new Request(url2, opts);
         let options;
         try {
@@ -48666,7 +49123,7 @@ var require_lib2 = __commonJS({
                 requestOpts.body = void 0;
                 requestOpts.headers.delete("content-length");
               }
-              resolve8(fetch2(new Request(locationURL, requestOpts)));
+              resolve9(fetch2(new Request(locationURL, requestOpts)));
               finalize2();
               return;
             }
@@ -48694,7 +49151,7 @@ var require_lib2 = __commonJS({
           const codings = headers.get("Content-Encoding");
           if (!request.compress || request.method === "HEAD" || codings === null || res.statusCode === 204 || res.statusCode === 304) {
             response = new Response(body, responseOptions);
-            resolve8(response);
+            resolve9(response);
             return;
           }
           const zlibOptions = {
@@ -48713,7 +49170,7 @@ var require_lib2 = __commonJS({
               ).pipe(unzip),
               responseOptions
             );
-            resolve8(response);
+            resolve9(response);
             return;
           }
           if (codings === "deflate" || codings === "x-deflate") {
@@ -48725,7 +49182,7 @@ var require_lib2 = __commonJS({
                 (er) => decoder2.emit("error", er)
               ).pipe(decoder2);
               response = new Response(decoder2, responseOptions);
-              resolve8(response);
+              resolve9(response);
             });
             return;
           }
@@ -48743,11 +49200,11 @@ var require_lib2 = __commonJS({
               (er) => decoder.emit("error", er)
             ).pipe(decoder);
             response = new Response(decoder, responseOptions);
-            resolve8(response);
+            resolve9(response);
             return;
           }
           response = new Response(body, responseOptions);
-          resolve8(response);
+          resolve9(response);
         });
         writeToStream(req2, request);
       });
@@ -50245,7 +50702,7 @@ var require_lib3 = __commonJS({
         return `${this.algorithm}-${this.digest}${getOptString(this.options)}`;
       }
     };
-    function integrityHashToString(toString, sep, opts, hashes2) {
+    function integrityHashToString(toString, sep4, opts, hashes2) {
       const toStringIsNotEmpty = toString !== "";
       let shouldAddFirstSep = false;
       let complement = "";
@@ -50255,7 +50712,7 @@ var require_lib3 = __commonJS({
         if (hashString) {
           shouldAddFirstSep = true;
           complement += hashString;
-          complement += sep;
+          complement += sep4;
         }
       }
       const finalHashString = Hash.prototype.toString.call(hashes2[lastIndex], opts);
@@ -50264,7 +50721,7 @@ var require_lib3 = __commonJS({
         complement += finalHashString;
       }
       if (toStringIsNotEmpty && shouldAddFirstSep) {
-        return toString + sep + complement;
+        return toString + sep4 + complement;
       }
       return toString + complement;
     }
@@ -50279,18 +50736,18 @@ var require_lib3 = __commonJS({
         return Object.keys(this).length === 0;
       }
       toString(opts) {
-        let sep = opts?.sep || " ";
+        let sep4 = opts?.sep || " ";
         let toString = "";
         if (opts?.strict) {
-          sep = sep.replace(/\S+/g, " ");
+          sep4 = sep4.replace(/\S+/g, " ");
           for (const hash2 of SPEC_ALGORITHMS) {
             if (this[hash2]) {
-              toString = integrityHashToString(toString, sep, opts, this[hash2]);
+              toString = integrityHashToString(toString, sep4, opts, this[hash2]);
             }
           }
         } else {
           for (const hash2 of Object.keys(this)) {
-            toString = integrityHashToString(toString, sep, opts, this[hash2]);
+            toString = integrityHashToString(toString, sep4, opts, this[hash2]);
           }
         }
         return toString;
@@ -50414,7 +50871,7 @@ var require_lib3 = __commonJS({
     module2.exports.fromStream = fromStream;
     function fromStream(stream, opts) {
       const istream = integrityStream(opts);
-      return new Promise((resolve8, reject) => {
+      return new Promise((resolve9, reject) => {
         stream.pipe(istream);
         stream.on("error", reject);
         istream.on("error", reject);
@@ -50422,7 +50879,7 @@ var require_lib3 = __commonJS({
         istream.on("integrity", (s) => {
           sri = s;
         });
-        istream.on("end", () => resolve8(sri));
+        istream.on("end", () => resolve9(sri));
         istream.resume();
       });
     }
@@ -50481,7 +50938,7 @@ var require_lib3 = __commonJS({
         ));
       }
       const checker = integrityStream(opts);
-      return new Promise((resolve8, reject) => {
+      return new Promise((resolve9, reject) => {
         stream.pipe(checker);
         stream.on("error", reject);
         checker.on("error", reject);
@@ -50489,7 +50946,7 @@ var require_lib3 = __commonJS({
         checker.on("verified", (s) => {
           verified = s;
         });
-        checker.on("end", () => resolve8(verified));
+        checker.on("end", () => resolve9(verified));
         checker.resume();
       });
     }
@@ -51108,10 +51565,10 @@ var require_minipass = __commonJS({
       }
       // stream.promise().then(() => done, er => emitted error)
       promise() {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           this.on(DESTROYED2, () => reject(new Error("stream destroyed")));
           this.on("error", (er) => reject(er));
-          this.on("end", () => resolve8());
+          this.on("end", () => resolve9());
         });
       }
       // for await (let chunk of stream)
@@ -51122,7 +51579,7 @@ var require_minipass = __commonJS({
             return Promise.resolve({ done: false, value: res });
           if (this[EOF2])
             return Promise.resolve({ done: true });
-          let resolve8 = null;
+          let resolve9 = null;
           let reject = null;
           const onerr = (er) => {
             this.removeListener("data", ondata);
@@ -51133,17 +51590,17 @@ var require_minipass = __commonJS({
             this.removeListener("error", onerr);
             this.removeListener("end", onend);
             this.pause();
-            resolve8({ value, done: !!this[EOF2] });
+            resolve9({ value, done: !!this[EOF2] });
           };
           const onend = () => {
             this.removeListener("error", onerr);
             this.removeListener("data", ondata);
-            resolve8({ done: true });
+            resolve9({ done: true });
           };
           const ondestroy = () => onerr(new Error("stream destroyed"));
           return new Promise((res2, rej) => {
             reject = rej;
-            resolve8 = res2;
+            resolve9 = res2;
             this.once(DESTROYED2, ondestroy);
             this.once("error", onerr);
             this.once("end", onend);
@@ -51736,10 +52193,10 @@ var require_minipass2 = __commonJS({
       }
       // stream.promise().then(() => done, er => emitted error)
       promise() {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           this.on(DESTROYED2, () => reject(new Error("stream destroyed")));
           this.on("error", (er) => reject(er));
-          this.on("end", () => resolve8());
+          this.on("end", () => resolve9());
         });
       }
       // for await (let chunk of stream)
@@ -51750,7 +52207,7 @@ var require_minipass2 = __commonJS({
             return Promise.resolve({ done: false, value: res });
           if (this[EOF2])
             return Promise.resolve({ done: true });
-          let resolve8 = null;
+          let resolve9 = null;
           let reject = null;
           const onerr = (er) => {
             this.removeListener("data", ondata);
@@ -51761,17 +52218,17 @@ var require_minipass2 = __commonJS({
             this.removeListener("error", onerr);
             this.removeListener("end", onend);
             this.pause();
-            resolve8({ value, done: !!this[EOF2] });
+            resolve9({ value, done: !!this[EOF2] });
           };
           const onend = () => {
             this.removeListener("error", onerr);
             this.removeListener("data", ondata);
-            resolve8({ done: true });
+            resolve9({ done: true });
           };
           const ondestroy = () => onerr(new Error("stream destroyed"));
           return new Promise((res2, rej) => {
             reject = rej;
-            resolve8 = res2;
+            resolve9 = res2;
             this.once(DESTROYED2, ondestroy);
             this.once("error", onerr);
             this.once("end", onend);
@@ -52827,10 +53284,10 @@ var require_truncate = __commonJS({
   "node_modules/semver/functions/truncate.js"(exports2, module2) {
     "use strict";
     var parse3 = require_parse();
-    var constants9 = require_constants4();
+    var constants12 = require_constants4();
     var SemVer = require_semver();
     var truncate = (version2, truncation, options) => {
-      if (!constants9.RELEASE_TYPES.includes(truncation)) {
+      if (!constants12.RELEASE_TYPES.includes(truncation)) {
         return null;
       }
       const clonedVersion = cloneInputVersion(version2, options);
@@ -54070,7 +54527,7 @@ var require_semver2 = __commonJS({
   "node_modules/semver/index.js"(exports2, module2) {
     "use strict";
     var internalRe = require_re();
-    var constants9 = require_constants4();
+    var constants12 = require_constants4();
     var SemVer = require_semver();
     var identifiers = require_identifiers();
     var parse3 = require_parse();
@@ -54154,8 +54611,8 @@ var require_semver2 = __commonJS({
       re: internalRe.re,
       src: internalRe.src,
       tokens: internalRe.t,
-      SEMVER_SPEC_VERSION: constants9.SEMVER_SPEC_VERSION,
-      RELEASE_TYPES: constants9.RELEASE_TYPES,
+      SEMVER_SPEC_VERSION: constants12.SEMVER_SPEC_VERSION,
+      RELEASE_TYPES: constants12.RELEASE_TYPES,
       compareIdentifiers: identifiers.compareIdentifiers,
       rcompareIdentifiers: identifiers.rcompareIdentifiers
     };
@@ -54321,22 +54778,22 @@ var require_polyfill = __commonJS({
     var {
       chmod: chmod4,
       copyFile: copyFile4,
-      lstat: lstat6,
+      lstat: lstat8,
       mkdir: mkdir22,
-      readdir: readdir3,
+      readdir: readdir4,
       readlink,
-      stat: stat10,
+      stat: stat8,
       symlink,
       unlink,
       utimes
     } = require("fs/promises");
     var {
-      dirname: dirname2,
-      isAbsolute: isAbsolute5,
-      join: join46,
+      dirname: dirname4,
+      isAbsolute: isAbsolute6,
+      join: join48,
       parse: parse3,
-      resolve: resolve8,
-      sep,
+      resolve: resolve9,
+      sep: sep4,
       toNamespacedPath
     } = require("path");
     var { fileURLToPath: fileURLToPath3 } = require("url");
@@ -54417,7 +54874,7 @@ var require_polyfill = __commonJS({
       return destStat.ino && destStat.dev && destStat.ino === srcStat.ino && destStat.dev === srcStat.dev;
     }
     function getStats(src, dest, opts) {
-      const statFunc = opts.dereference ? (file2) => stat10(file2, { bigint: true }) : (file2) => lstat6(file2, { bigint: true });
+      const statFunc = opts.dereference ? (file2) => stat8(file2, { bigint: true }) : (file2) => lstat8(file2, { bigint: true });
       return Promise.all([
         statFunc(src),
         statFunc(dest).catch((err) => {
@@ -54429,7 +54886,7 @@ var require_polyfill = __commonJS({
       ]);
     }
     async function checkParentDir(destStat, src, dest, opts) {
-      const destParent = dirname2(dest);
+      const destParent = dirname4(dest);
       const dirExists = await pathExists(destParent);
       if (dirExists) {
         return getStatsForCopy(destStat, src, dest, opts);
@@ -54438,21 +54895,21 @@ var require_polyfill = __commonJS({
       return getStatsForCopy(destStat, src, dest, opts);
     }
     function pathExists(dest) {
-      return stat10(dest).then(
+      return stat8(dest).then(
         () => true,
         // istanbul ignore next: not sure when this would occur
         (err) => err.code === "ENOENT" ? false : Promise.reject(err)
       );
     }
     async function checkParentPaths(src, srcStat, dest) {
-      const srcParent = resolve8(dirname2(src));
-      const destParent = resolve8(dirname2(dest));
+      const srcParent = resolve9(dirname4(src));
+      const destParent = resolve9(dirname4(dest));
       if (destParent === srcParent || destParent === parse3(destParent).root) {
         return;
       }
       let destStat;
       try {
-        destStat = await stat10(destParent, { bigint: true });
+        destStat = await stat8(destParent, { bigint: true });
       } catch (err) {
         if (err.code === "ENOENT") {
           return;
@@ -54469,7 +54926,7 @@ var require_polyfill = __commonJS({
       }
       return checkParentPaths(src, srcStat, destParent);
     }
-    var normalizePathToArray = (path3) => resolve8(path3).split(sep).filter(Boolean);
+    var normalizePathToArray = (path3) => resolve9(path3).split(sep4).filter(Boolean);
     function isSrcSubdir(src, dest) {
       const srcArr = normalizePathToArray(src);
       const destArr = normalizePathToArray(dest);
@@ -54488,7 +54945,7 @@ var require_polyfill = __commonJS({
       return getStatsForCopy(destStat, src, dest, opts);
     }
     async function getStatsForCopy(destStat, src, dest, opts) {
-      const statFn = opts.dereference ? stat10 : lstat6;
+      const statFn = opts.dereference ? stat8 : lstat8;
       const srcStat = await statFn(src);
       if (srcStat.isDirectory() && opts.recursive) {
         return onDir(srcStat, destStat, src, dest, opts);
@@ -54572,7 +55029,7 @@ var require_polyfill = __commonJS({
       return chmod4(dest, srcMode);
     }
     async function setDestTimestamps(src, dest) {
-      const updatedSrcStat = await stat10(src);
+      const updatedSrcStat = await stat8(src);
       return utimes(dest, updatedSrcStat.atime, updatedSrcStat.mtime);
     }
     function onDir(srcStat, destStat, src, dest, opts) {
@@ -54587,19 +55044,19 @@ var require_polyfill = __commonJS({
       return setDestMode(dest, srcMode);
     }
     async function copyDir(src, dest, opts) {
-      const dir = await readdir3(src);
+      const dir = await readdir4(src);
       for (let i = 0; i < dir.length; i++) {
         const item2 = dir[i];
-        const srcItem = join46(src, item2);
-        const destItem = join46(dest, item2);
+        const srcItem = join48(src, item2);
+        const destItem = join48(dest, item2);
         const { destStat } = await checkPaths(srcItem, destItem, opts);
         await startCopy(destStat, srcItem, destItem, opts);
       }
     }
     async function onLink(destStat, src, dest) {
       let resolvedSrc = await readlink(src);
-      if (!isAbsolute5(resolvedSrc)) {
-        resolvedSrc = resolve8(dirname2(src), resolvedSrc);
+      if (!isAbsolute6(resolvedSrc)) {
+        resolvedSrc = resolve9(dirname4(src), resolvedSrc);
       }
       if (!destStat) {
         return symlink(resolvedSrc, dest);
@@ -54613,8 +55070,8 @@ var require_polyfill = __commonJS({
         }
         throw err;
       }
-      if (!isAbsolute5(resolvedDest)) {
-        resolvedDest = resolve8(dirname2(dest), resolvedDest);
+      if (!isAbsolute6(resolvedDest)) {
+        resolvedDest = resolve9(dirname4(dest), resolvedDest);
       }
       if (isSrcSubdir(resolvedSrc, resolvedDest)) {
         throw new ERR_FS_CP_EINVAL({
@@ -54624,7 +55081,7 @@ var require_polyfill = __commonJS({
           errno: EINVAL
         });
       }
-      const srcStat = await stat10(src);
+      const srcStat = await stat8(src);
       if (srcStat.isDirectory() && isSrcSubdir(resolvedDest, resolvedSrc)) {
         throw new ERR_FS_CP_SYMLINK_TO_SUBDIRECTORY({
           message: `cannot overwrite ${resolvedDest} with ${resolvedSrc}`,
@@ -54664,15 +55121,15 @@ var require_cp = __commonJS({
 // node_modules/@npmcli/fs/lib/with-temp-dir.js
 var require_with_temp_dir = __commonJS({
   "node_modules/@npmcli/fs/lib/with-temp-dir.js"(exports2, module2) {
-    var { join: join46, sep } = require("path");
+    var { join: join48, sep: sep4 } = require("path");
     var getOptions = require_get_options();
-    var { mkdir: mkdir22, mkdtemp: mkdtemp12, rm: rm10 } = require("fs/promises");
+    var { mkdir: mkdir22, mkdtemp: mkdtemp12, rm: rm12 } = require("fs/promises");
     var withTempDir = async (root, fn2, opts) => {
       const options = getOptions(opts, {
         copy: ["tmpPrefix"]
       });
       await mkdir22(root, { recursive: true });
-      const target2 = await mkdtemp12(join46(`${root}${sep}`, options.tmpPrefix || ""));
+      const target2 = await mkdtemp12(join48(`${root}${sep4}`, options.tmpPrefix || ""));
       let err;
       let result2;
       try {
@@ -54681,7 +55138,7 @@ var require_with_temp_dir = __commonJS({
         err = _err;
       }
       try {
-        await rm10(target2, { force: true, recursive: true });
+        await rm12(target2, { force: true, recursive: true });
       } catch {
       }
       if (err) {
@@ -54696,14 +55153,14 @@ var require_with_temp_dir = __commonJS({
 // node_modules/@npmcli/fs/lib/readdir-scoped.js
 var require_readdir_scoped = __commonJS({
   "node_modules/@npmcli/fs/lib/readdir-scoped.js"(exports2, module2) {
-    var { readdir: readdir3 } = require("fs/promises");
-    var { join: join46 } = require("path");
+    var { readdir: readdir4 } = require("fs/promises");
+    var { join: join48 } = require("path");
     var readdirScoped = async (dir) => {
       const results = [];
-      for (const item2 of await readdir3(dir)) {
+      for (const item2 of await readdir4(dir)) {
         if (item2.startsWith("@")) {
-          for (const scopedItem of await readdir3(join46(dir, item2))) {
-            results.push(join46(item2, scopedItem));
+          for (const scopedItem of await readdir4(join48(dir, item2))) {
+            results.push(join48(item2, scopedItem));
           }
         } else {
           results.push(item2);
@@ -54718,7 +55175,7 @@ var require_readdir_scoped = __commonJS({
 // node_modules/@npmcli/fs/lib/move-file.js
 var require_move_file = __commonJS({
   "node_modules/@npmcli/fs/lib/move-file.js"(exports2, module2) {
-    var { dirname: dirname2, join: join46, resolve: resolve8, relative: relative5, isAbsolute: isAbsolute5 } = require("path");
+    var { dirname: dirname4, join: join48, resolve: resolve9, relative: relative7, isAbsolute: isAbsolute6 } = require("path");
     var fs3 = require("fs/promises");
     var pathExists = async (path3) => {
       try {
@@ -54739,7 +55196,7 @@ var require_move_file = __commonJS({
       if (!options.overwrite && await pathExists(destination)) {
         throw new Error(`The destination file exists: ${destination}`);
       }
-      await fs3.mkdir(dirname2(destination), { recursive: true });
+      await fs3.mkdir(dirname4(destination), { recursive: true });
       try {
         await fs3.rename(source, destination);
       } catch (error62) {
@@ -54748,7 +55205,7 @@ var require_move_file = __commonJS({
           if (sourceStat.isDirectory()) {
             const files = await fs3.readdir(source);
             await Promise.all(files.map(
-              (file2) => moveFile(join46(source, file2), join46(destination, file2), options, false, symlinks)
+              (file2) => moveFile(join48(source, file2), join48(destination, file2), options, false, symlinks)
             ));
           } else if (sourceStat.isSymbolicLink()) {
             symlinks.push({ source, destination });
@@ -54762,12 +55219,12 @@ var require_move_file = __commonJS({
       if (root) {
         await Promise.all(symlinks.map(async ({ source: symSource, destination: symDestination }) => {
           let target2 = await fs3.readlink(symSource);
-          if (isAbsolute5(target2)) {
-            target2 = resolve8(symDestination, relative5(symSource, target2));
+          if (isAbsolute6(target2)) {
+            target2 = resolve9(symDestination, relative7(symSource, target2));
           }
           let targetType = "file";
           try {
-            const targetStat = await fs3.stat(resolve8(dirname2(symSource), target2));
+            const targetStat = await fs3.stat(resolve9(dirname4(symSource), target2));
             if (targetStat.isDirectory()) {
               targetType = "junction";
             }
@@ -55062,7 +55519,7 @@ async function mapConcurrently(iterable, mapper, {
     const cleanup = () => {
       signal?.removeEventListener("abort", signalListener);
     };
-    const resolve8 = (value) => {
+    const resolve9 = (value) => {
       resolve_(value);
       cleanup();
     };
@@ -55112,10 +55569,10 @@ async function mapConcurrently(iterable, mapper, {
       }
       const lastIndex = Math.min(doneIndex, result2.length);
       if (lastIndex === result2.length && skippedCount === 0) {
-        resolve8(result2);
+        resolve9(result2);
         return;
       }
-      resolve8(result2.slice(0, lastIndex).filter((value) => value !== pMapSkip));
+      resolve9(result2.slice(0, lastIndex).filter((value) => value !== pMapSkip));
     };
     const next = async () => {
       if (isResolved || currentIndex >= doneIndex) {
@@ -55262,8 +55719,8 @@ function pMapIterable(iterable, mapper, {
                 if (runningMappersCount < concurrency) {
                   runningMappersCount++;
                 } else {
-                  await new Promise((resolve8) => {
-                    mapperWaiters.set(mapperWaiterCount++, resolve8);
+                  await new Promise((resolve9) => {
+                    mapperWaiters.set(mapperWaiterCount++, resolve9);
                   });
                 }
               } finally {
@@ -55316,8 +55773,8 @@ function pMapIterable(iterable, mapper, {
         trySpawn();
         try {
           while (headIndex < promises.length) {
-            const result2 = await (promises[headIndex] ?? new Promise((resolve8) => {
-              wake = resolve8;
+            const result2 = await (promises[headIndex] ?? new Promise((resolve9) => {
+              wake = resolve9;
             }));
             const { done, value } = result2;
             promises[headIndex] = void 0;
@@ -55450,10 +55907,10 @@ var require_entry_index = __commonJS({
     var {
       appendFile,
       mkdir: mkdir22,
-      readFile: readFile13,
-      readdir: readdir3,
-      rm: rm10,
-      writeFile: writeFile15
+      readFile: readFile10,
+      readdir: readdir4,
+      rm: rm12,
+      writeFile: writeFile12
     } = require("fs/promises");
     var { Minipass: Minipass2 } = (init_esm(), __toCommonJS(esm_exports));
     var path3 = require("path");
@@ -55503,11 +55960,11 @@ var require_entry_index = __commonJS({
       };
       const teardown = async (tmp2) => {
         if (!tmp2.moved) {
-          return rm10(tmp2.target, { recursive: true, force: true });
+          return rm12(tmp2.target, { recursive: true, force: true });
         }
       };
       const write = async (tmp2) => {
-        await writeFile15(tmp2.target, newIndex, { flag: "wx" });
+        await writeFile12(tmp2.target, newIndex, { flag: "wx" });
         await mkdir22(path3.dirname(bucket), { recursive: true });
         await moveFile(tmp2.target, bucket);
         tmp2.moved = true;
@@ -55571,7 +56028,7 @@ ${hashEntry(stringified)}	${stringified}`);
         return insert(cache, key, null, opts);
       }
       const bucket = bucketPath(cache, key);
-      return rm10(bucket, { recursive: true, force: true });
+      return rm12(bucket, { recursive: true, force: true });
     }
     module2.exports.lsStream = lsStream;
     function lsStream(cache) {
@@ -55636,7 +56093,7 @@ ${hashEntry(stringified)}	${stringified}`);
     }
     module2.exports.bucketEntries = bucketEntries;
     async function bucketEntries(bucket, filter) {
-      const data = await readFile13(bucket, "utf8");
+      const data = await readFile10(bucket, "utf8");
       return _bucketEntries(data, filter);
     }
     function _bucketEntries(data) {
@@ -55697,7 +56154,7 @@ ${hashEntry(stringified)}	${stringified}`);
       };
     }
     function readdirOrEmpty(dir) {
-      return readdir3(dir).catch((err) => {
+      return readdir4(dir).catch((err) => {
         if (err.code === "ENOENT" || err.code === "ENOTDIR") {
           return [];
         }
@@ -56765,16 +57222,16 @@ var require_read = __commonJS({
     var MAX_SINGLE_READ_SIZE = 64 * 1024 * 1024;
     async function read(cache, integrity2, opts = {}) {
       const { size: size2 } = opts;
-      const { stat: stat10, cpath, sri } = await withContentSri(cache, integrity2, async (cpath2, sri2) => {
-        const stat11 = size2 ? { size: size2 } : await fs3.stat(cpath2);
-        return { stat: stat11, cpath: cpath2, sri: sri2 };
+      const { stat: stat8, cpath, sri } = await withContentSri(cache, integrity2, async (cpath2, sri2) => {
+        const stat9 = size2 ? { size: size2 } : await fs3.stat(cpath2);
+        return { stat: stat9, cpath: cpath2, sri: sri2 };
       });
-      if (stat10.size > MAX_SINGLE_READ_SIZE) {
-        return readPipeline(cpath, stat10.size, sri, new Pipeline()).concat();
+      if (stat8.size > MAX_SINGLE_READ_SIZE) {
+        return readPipeline(cpath, stat8.size, sri, new Pipeline()).concat();
       }
       const data = await fs3.readFile(cpath, { encoding: null });
-      if (stat10.size !== data.length) {
-        throw sizeError(stat10.size, data.length);
+      if (stat8.size !== data.length) {
+        throw sizeError(stat8.size, data.length);
       }
       if (!ssri.checkData(data, sri)) {
         throw integrityError(sri, cpath);
@@ -56800,11 +57257,11 @@ var require_read = __commonJS({
       const { size: size2 } = opts;
       const stream = new Pipeline();
       Promise.resolve().then(async () => {
-        const { stat: stat10, cpath, sri } = await withContentSri(cache, integrity2, async (cpath2, sri2) => {
-          const stat11 = size2 ? { size: size2 } : await fs3.stat(cpath2);
-          return { stat: stat11, cpath: cpath2, sri: sri2 };
+        const { stat: stat8, cpath, sri } = await withContentSri(cache, integrity2, async (cpath2, sri2) => {
+          const stat9 = size2 ? { size: size2 } : await fs3.stat(cpath2);
+          return { stat: stat9, cpath: cpath2, sri: sri2 };
         });
-        return readPipeline(cpath, stat10.size, sri, stream);
+        return readPipeline(cpath, stat8.size, sri, stream);
       }).catch((err) => stream.emit("error", err));
       return stream;
     }
@@ -56821,8 +57278,8 @@ var require_read = __commonJS({
       }
       try {
         return await withContentSri(cache, integrity2, async (cpath, sri) => {
-          const stat10 = await fs3.stat(cpath);
-          return { size: stat10.size, sri, stat: stat10 };
+          const stat8 = await fs3.stat(cpath);
+          return { size: stat8.size, sri, stat: stat8 };
         });
       } catch (err) {
         if (err.code === "ENOENT") {
@@ -57445,12 +57902,12 @@ function se(r7, t = {}) {
 function Ls(r7, t = {}) {
   return new j2(r7, t).iterate();
 }
-var import_node_url2, import_node_diagnostics_channel2, import_node_path34, import_node_url3, import_fs, Qi, import_promises37, import_node_events3, import_node_stream6, import_node_string_decoder2, re, We, js, $e, Ie, le, Be, Ue, Ws, $s, Is2, Bs, Us, Gs, Hs, qs, Ks, Xs, Vs, Ys, Js, Zs, fe, ce, ft, He, qe, hi, ut, ue, Ke, de, ai, Z, li, Je, Dt, Ze, ge, ci, fi, Qe, ts, ui, di, pe, es, Xe, dt, ss, pi, me, mi, gi, is, wi, Ve, bi, yi, Nt, Ye, pt, mt, K, st, T2, it, Si, xi, ls, ns, vi, v, Ei, U2, ki, xe, Ci, Ai, Mi, rs, cs, Ri, Oi, we, os, X, hs, ve, be, zt, ye, Pt, gt, Lt, Ee, as, Se, D, M2, wt, _i, ke, us, fs2, Di, Ni, V, ds, jt, Pi, yt, ms, Li, ji, Wi, G2, H2, Y, Wt, St, $t, gs, It, ws, z2, nt, k2, xt, rt, C, F, A, Ce, Bt, R2, E, Ae, Me, bs, Re, $, Oe, Ut, vt, Q, _, Et, $i, Ii, Bi, Ui, Gt, Fe, Gi, Hi, J, tn, Ct, Cs, on, hn, an, Ss, ln, cn, fn, un, P2, As, Ms, I2, Rs, Os, tt, Fs, N, kt, _e, xs, At, L2, Ht, Kt, vs, dn, De, Es, Mt, ks, qt, Xt, Pe, Ts, O2, Vt, Yt, Jt, ot, ht, Rt, rr, _s, pn, mn, gn, at, wn, lt, ze, Ot, Le, Ft, Zt, Qt, bn, te, Tt, _t, Sn, j2, je, xn, vn, En, kn, Cn, Ns;
+var import_node_url2, import_node_diagnostics_channel2, import_node_path36, import_node_url3, import_fs, Qi, import_promises37, import_node_events3, import_node_stream6, import_node_string_decoder2, re, We, js, $e, Ie, le, Be, Ue, Ws, $s, Is2, Bs, Us, Gs, Hs, qs, Ks, Xs, Vs, Ys, Js, Zs, fe, ce, ft, He, qe, hi, ut, ue, Ke, de, ai, Z, li, Je, Dt, Ze, ge, ci, fi, Qe, ts, ui, di, pe, es, Xe, dt, ss, pi, me, mi, gi, is, wi, Ve, bi, yi, Nt, Ye, pt, mt, K, st, T2, it, Si, xi, ls, ns, vi, v, Ei, U2, ki, xe, Ci, Ai, Mi, rs, cs, Ri, Oi, we, os, X, hs, ve, be, zt, ye, Pt, gt, Lt, Ee, as, Se, D, M2, wt, _i, ke, us, fs2, Di, Ni, V, ds, jt, Pi, yt, ms, Li, ji, Wi, G2, H2, Y, Wt, St, $t, gs, It, ws, z2, nt, k2, xt, rt, C, F, A, Ce, Bt, R2, E, Ae, Me, bs, Re, $, Oe, Ut, vt, Q, _, Et, $i, Ii, Bi, Ui, Gt, Fe, Gi, Hi, J, tn, Ct, Cs, on, hn, an, Ss, ln, cn, fn, un, P2, As, Ms, I2, Rs, Os, tt, Fs, N, kt, _e, xs, At, L2, Ht, Kt, vs, dn, De, Es, Mt, ks, qt, Xt, Pe, Ts, O2, Vt, Yt, Jt, ot, ht, Rt, rr, _s, pn, mn, gn, at, wn, lt, ze, Ot, Le, Ft, Zt, Qt, bn, te, Tt, _t, Sn, j2, je, xn, vn, En, kn, Cn, Ns;
 var init_index_min2 = __esm({
   "node_modules/glob/dist/esm/index.min.js"() {
     import_node_url2 = require("node:url");
     import_node_diagnostics_channel2 = require("node:diagnostics_channel");
-    import_node_path34 = require("node:path");
+    import_node_path36 = require("node:path");
     import_node_url3 = require("node:url");
     import_fs = require("fs");
     Qi = __toESM(require("node:fs"), 1);
@@ -60008,7 +60465,7 @@ var init_index_min2 = __esm({
         return new r(t, e, this.root, this.roots, this.nocase, this.childrenCache(), s);
       }
       getRootString(t) {
-        return ln.exec(t)?.[0] ?? import_node_path34.win32.parse(t).root;
+        return ln.exec(t)?.[0] ?? import_node_path36.win32.parse(t).root;
       }
       getRoot(t) {
         if (t = Ss(t.toUpperCase()), t === this.root.name || /^[\\/]$/.test(t)) return this.root;
@@ -60280,11 +60737,11 @@ var init_index_min2 = __esm({
       sep = "\\";
       constructor(t = process.cwd(), e = {}) {
         let { nocase: s = true } = e;
-        typeof t == "string" && !t.startsWith("file://") && (t = t.replace(cn, "").replace(fn, "\\")), super(t, import_node_path34.win32, "\\", { ...e, nocase: s }), this.nocase = s;
+        typeof t == "string" && !t.startsWith("file://") && (t = t.replace(cn, "").replace(fn, "\\")), super(t, import_node_path36.win32, "\\", { ...e, nocase: s }), this.nocase = s;
         for (let i = this.cwd; i; i = i.parent) i.nocase = this.nocase;
       }
       parseRootPath(t) {
-        return import_node_path34.win32.parse(t).root.toUpperCase();
+        return import_node_path36.win32.parse(t).root.toUpperCase();
       }
       newRoot(t) {
         return new Vt(this.rootPath, I2, void 0, this.roots, this.nocase, this.childrenCache(), { fs: t });
@@ -60297,7 +60754,7 @@ var init_index_min2 = __esm({
       sep = "/";
       constructor(t = process.cwd(), e = {}) {
         let { nocase: s = false } = e;
-        super(t, import_node_path34.posix, "/", { ...e, nocase: s }), this.nocase = s;
+        super(t, import_node_path36.posix, "/", { ...e, nocase: s }), this.nocase = s;
       }
       parseRootPath(t) {
         return "/";
@@ -60882,8 +61339,8 @@ var require_rm = __commonJS({
     var fs3 = require("fs/promises");
     var contentPath = require_path();
     var { hasContent } = require_read();
-    module2.exports = rm10;
-    async function rm10(cache, integrity2) {
+    module2.exports = rm12;
+    async function rm12(cache, integrity2) {
       const content = await hasContent(cache, integrity2);
       if (content && content.sri) {
         await fs3.rm(contentPath(cache, content.sri), { recursive: true, force: true });
@@ -60899,7 +61356,7 @@ var require_rm = __commonJS({
 var require_rm2 = __commonJS({
   "node_modules/cacache/lib/rm.js"(exports2, module2) {
     "use strict";
-    var { rm: rm10 } = require("fs/promises");
+    var { rm: rm12 } = require("fs/promises");
     var glob = require_glob();
     var index = require_entry_index();
     var memo2 = require_memoization();
@@ -60921,7 +61378,7 @@ var require_rm2 = __commonJS({
       memo2.clearMemoized();
       const paths = await glob(path3.join(cache, "*(content-*|index-*)"), { silent: true, nosort: true });
       paths.push(path3.join(cache, "CACHEDIR.TAG"));
-      return Promise.all(paths.map((p) => rm10(p, { recursive: true, force: true })));
+      return Promise.all(paths.map((p) => rm12(p, { recursive: true, force: true })));
     }
   }
 });
@@ -60931,11 +61388,11 @@ var require_verify = __commonJS({
   "node_modules/cacache/lib/verify.js"(exports2, module2) {
     "use strict";
     var {
-      readFile: readFile13,
-      rm: rm10,
-      stat: stat10,
+      readFile: readFile10,
+      rm: rm12,
+      stat: stat8,
       truncate,
-      writeFile: writeFile15
+      writeFile: writeFile12
     } = require("fs/promises");
     var contentPath = require_path();
     var fsm = require_lib5();
@@ -61015,8 +61472,8 @@ var require_verify = __commonJS({
           liveContent.add(integrity2[algo].toString());
         }
       });
-      await new Promise((resolve8, reject) => {
-        indexStream.on("end", resolve8).on("error", reject);
+      await new Promise((resolve9, reject) => {
+        indexStream.on("end", resolve9).on("error", reject);
       });
       const contentDir = contentPath.contentDir(cache);
       const files = await glob(path3.join(contentDir, "**"), {
@@ -61050,8 +61507,8 @@ var require_verify = __commonJS({
             }
           } else {
             stats.reclaimedCount++;
-            const s = await stat10(f);
-            await rm10(f, { recursive: true, force: true });
+            const s = await stat8(f);
+            await rm12(f, { recursive: true, force: true });
             stats.reclaimedSize += s.size;
           }
           return stats;
@@ -61063,7 +61520,7 @@ var require_verify = __commonJS({
     async function verifyContent(filepath, sri) {
       const contentInfo = {};
       try {
-        const { size: size2 } = await stat10(filepath);
+        const { size: size2 } = await stat8(filepath);
         contentInfo.size = size2;
         contentInfo.valid = true;
         await ssri.checkStream(new fsm.ReadStream(filepath), sri);
@@ -61074,7 +61531,7 @@ var require_verify = __commonJS({
         if (err.code !== "EINTEGRITY") {
           throw err;
         }
-        await rm10(filepath, { recursive: true, force: true });
+        await rm12(filepath, { recursive: true, force: true });
         contentInfo.valid = false;
       }
       return contentInfo;
@@ -61121,7 +61578,7 @@ var require_verify = __commonJS({
       for (const entry of bucket) {
         const content = contentPath(cache, entry.integrity);
         try {
-          await stat10(content);
+          await stat8(content);
           await index.insert(cache, entry.key, entry.integrity, {
             metadata: entry.metadata,
             size: entry.size,
@@ -61140,16 +61597,16 @@ var require_verify = __commonJS({
     }
     function cleanTmp(cache, opts) {
       opts.log.silly("verify", "cleaning tmp directory");
-      return rm10(path3.join(cache, "tmp"), { recursive: true, force: true });
+      return rm12(path3.join(cache, "tmp"), { recursive: true, force: true });
     }
     async function writeVerifile(cache, opts) {
       const verifile = path3.join(cache, "_lastverified");
       opts.log.silly("verify", "writing verifile to " + verifile);
-      return writeFile15(verifile, `${Date.now()}`);
+      return writeFile12(verifile, `${Date.now()}`);
     }
     module2.exports.lastRun = lastRun;
     async function lastRun(cache) {
-      const data = await readFile13(path3.join(cache, "_lastverified"), { encoding: "utf8" });
+      const data = await readFile10(path3.join(cache, "_lastverified"), { encoding: "utf8" });
       return /* @__PURE__ */ new Date(+data);
     }
   }
@@ -61161,7 +61618,7 @@ var require_lib6 = __commonJS({
     "use strict";
     var get = require_get();
     var put2 = require_put();
-    var rm10 = require_rm2();
+    var rm12 = require_rm2();
     var verify2 = require_verify();
     var { clearMemoized } = require_memoization();
     var tmp = require_tmp();
@@ -61181,10 +61638,10 @@ var require_lib6 = __commonJS({
     module2.exports.get.hasContent = get.hasContent;
     module2.exports.put = put2;
     module2.exports.put.stream = put2.stream;
-    module2.exports.rm = rm10.entry;
-    module2.exports.rm.all = rm10.all;
+    module2.exports.rm = rm12.entry;
+    module2.exports.rm.all = rm12.all;
     module2.exports.rm.entry = module2.exports.rm;
-    module2.exports.rm.content = rm10.content;
+    module2.exports.rm.content = rm12.content;
     module2.exports.clearMemoized = clearMemoized;
     module2.exports.tmp = {};
     module2.exports.tmp.mkdir = tmp.mkdir;
@@ -61381,13 +61838,13 @@ var require_lib7 = __commonJS({
         unref: options.unref,
         maxRetryTime: options.maxRetryTime
       });
-      return new Promise(function(resolve8, reject) {
+      return new Promise(function(resolve9, reject) {
         operation.attempt(async (number5) => {
           try {
             const result2 = await fn2((err) => {
               throw Object.assign(new Error("Retrying"), { code: "EPROMISERETRY", retried: err });
             }, number5, operation);
-            return resolve8(result2);
+            return resolve9(result2);
           } catch (err) {
             if (!isRetryError(err)) {
               return reject(err);
@@ -61553,12 +62010,12 @@ var require_lib8 = __commonJS({
           return process.emit("input", "end", ...args);
         },
         read: function(...args) {
-          let resolve8, reject;
+          let resolve9, reject;
           const promise2 = new Promise((_resolve, _reject) => {
-            resolve8 = _resolve;
+            resolve9 = _resolve;
             reject = _reject;
           });
-          process.emit("input", "read", resolve8, reject, ...args);
+          process.emit("input", "read", resolve9, reject, ...args);
           return promise2;
         }
       }
@@ -62750,8 +63207,8 @@ async function json2(stream) {
 function req(url2, opts = {}) {
   const href = typeof url2 === "string" ? url2 : url2.href;
   const req2 = (href.startsWith("https:") ? https : http).request(url2, opts);
-  const promise2 = new Promise((resolve8, reject) => {
-    req2.once("response", resolve8).once("error", reject).end();
+  const promise2 = new Promise((resolve9, reject) => {
+    req2.once("response", resolve9).once("error", reject).end();
   });
   req2.then = promise2.then.bind(promise2);
   return req2;
@@ -63041,7 +63498,7 @@ var init_dist3 = __esm({
 
 // node_modules/https-proxy-agent/dist/parse-proxy-response.js
 function parseProxyResponse(socket) {
-  return new Promise((resolve8, reject) => {
+  return new Promise((resolve9, reject) => {
     let buffersLength = 0;
     const buffers = [];
     function read() {
@@ -63107,7 +63564,7 @@ function parseProxyResponse(socket) {
       }
       debug2("got proxy server response: %o %o", firstLine, headers);
       cleanup();
-      resolve8({
+      resolve9({
         connect: {
           statusCode: statusCode2,
           statusText,
@@ -64880,13 +65337,13 @@ var require_ipv4 = __commonJS({
     Object.defineProperty(exports2, "__esModule", { value: true });
     exports2.Address4 = void 0;
     var common = __importStar(require_common2());
-    var constants9 = __importStar(require_constants6());
+    var constants12 = __importStar(require_constants6());
     var address_error_1 = require_address_error();
-    var isCorrect4 = common.isCorrect(constants9.BITS);
+    var isCorrect4 = common.isCorrect(constants12.BITS);
     var Address4 = class _Address4 {
       constructor(address) {
         this.addressMinusSuffix = "";
-        this.groups = constants9.GROUPS;
+        this.groups = constants12.GROUPS;
         this.parsedAddress = [];
         this.parsedSubnet = "";
         this.subnet = "/32";
@@ -64896,17 +65353,17 @@ var require_ipv4 = __commonJS({
         this.isInSubnet = common.isInSubnet;
         this.isHostInSubnet = common.isHostInSubnet;
         this.address = address;
-        const subnet = constants9.RE_SUBNET_STRING.exec(address);
+        const subnet = constants12.RE_SUBNET_STRING.exec(address);
         if (subnet) {
           this.parsedSubnet = subnet[0].replace("/", "");
           this.subnetMask = parseInt(this.parsedSubnet, 10);
           this.subnet = `/${this.subnetMask}`;
-          if (this.subnetMask < 0 || this.subnetMask > constants9.BITS) {
+          if (this.subnetMask < 0 || this.subnetMask > constants12.BITS) {
             throw new address_error_1.AddressError("Invalid subnet mask.");
           }
-          address = address.replace(constants9.RE_SUBNET_STRING, "");
+          address = address.replace(constants12.RE_SUBNET_STRING, "");
         }
-        const longest = constants9.GROUPS * 4 - 1;
+        const longest = constants12.GROUPS * 4 - 1;
         if (address.length > longest) {
           throw new address_error_1.AddressError(`IPv4 addresses are at most ${longest} characters.`);
         }
@@ -64939,7 +65396,7 @@ var require_ipv4 = __commonJS({
         if (groups.some((group) => /^0\d/.test(group))) {
           throw new address_error_1.AddressError("IPv4 addresses can't have leading zeroes.");
         }
-        if (!address.match(constants9.RE_ADDRESS)) {
+        if (!address.match(constants12.RE_ADDRESS)) {
           throw new address_error_1.AddressError("Invalid IPv4 address.");
         }
         return groups;
@@ -64962,7 +65419,7 @@ var require_ipv4 = __commonJS({
        * address.subnetMask; // 24
        */
       static fromAddressAndMask(address, mask) {
-        const bits = common.prefixLengthFromMask(new _Address4(mask).bigInt(), constants9.BITS);
+        const bits = common.prefixLengthFromMask(new _Address4(mask).bigInt(), constants12.BITS);
         return new _Address4(`${address}/${bits}`);
       }
       /**
@@ -64976,9 +65433,9 @@ var require_ipv4 = __commonJS({
        */
       static fromAddressAndWildcardMask(address, wildcardMask) {
         const wildcard = new _Address4(wildcardMask).bigInt();
-        const allOnes = (BigInt(1) << BigInt(constants9.BITS)) - BigInt(1);
+        const allOnes = (BigInt(1) << BigInt(constants12.BITS)) - BigInt(1);
         const mask = wildcard ^ allOnes;
-        const bits = common.prefixLengthFromMask(mask, constants9.BITS);
+        const bits = common.prefixLengthFromMask(mask, constants12.BITS);
         return new _Address4(`${address}/${bits}`);
       }
       /**
@@ -64996,7 +65453,7 @@ var require_ipv4 = __commonJS({
        */
       static fromWildcard(input2) {
         const groups = input2.split(".");
-        if (groups.length !== constants9.GROUPS) {
+        if (groups.length !== constants12.GROUPS) {
           throw new address_error_1.AddressError("Wildcard pattern must have 4 octets");
         }
         let firstWildcard = -1;
@@ -65011,7 +65468,7 @@ var require_ipv4 = __commonJS({
         }
         const trailing = firstWildcard === -1 ? 0 : groups.length - firstWildcard;
         const replaced = groups.map((g) => g === "*" ? "0" : g);
-        const subnetBits = constants9.BITS - trailing * 8;
+        const subnetBits = constants12.BITS - trailing * 8;
         return new _Address4(`${replaced.join(".")}/${subnetBits}`);
       }
       /**
@@ -65057,7 +65514,7 @@ var require_ipv4 = __commonJS({
        * address.correctForm(); // '192.0.2.42'
        */
       static fromArpa(arpaFormAddress) {
-        const longest = constants9.GROUPS * 4 - 1 + "/32".length + ".in-addr.arpa.".length;
+        const longest = constants12.GROUPS * 4 - 1 + "/32".length + ".in-addr.arpa.".length;
         if (arpaFormAddress.length > longest) {
           throw new address_error_1.AddressError(`in-addr.arpa names are at most ${longest} characters.`);
         }
@@ -65088,7 +65545,7 @@ var require_ipv4 = __commonJS({
       toGroup6() {
         const output2 = [];
         let i;
-        for (i = 0; i < constants9.GROUPS; i += 2) {
+        for (i = 0; i < constants12.GROUPS; i += 2) {
           output2.push(`${common.stringToPaddedHex(this.parsedAddress[i])}${common.stringToPaddedHex(this.parsedAddress[i + 1])}`);
         }
         return output2.join(":");
@@ -65105,7 +65562,7 @@ var require_ipv4 = __commonJS({
        * @returns {bigint}
        */
       _startAddress() {
-        return BigInt(`0b${this.mask() + "0".repeat(constants9.BITS - this.subnetMask)}`);
+        return BigInt(`0b${this.mask() + "0".repeat(constants12.BITS - this.subnetMask)}`);
       }
       /**
        * The first address in the range given by this address' subnet.
@@ -65135,7 +65592,7 @@ var require_ipv4 = __commonJS({
        * new Address4('10.0.0.0/24').offset(1).correctForm(); // '10.0.0.1'
        */
       offset(n) {
-        return _Address4.fromBigInt(common.offsetBigInt(this.bigInt(), n, constants9.BITS, "IPv4")).withSubnetMask(this.subnetMask);
+        return _Address4.fromBigInt(common.offsetBigInt(this.bigInt(), n, constants12.BITS, "IPv4")).withSubnetMask(this.subnetMask);
       }
       /**
        * Returns the network that follows this address's network: the address after
@@ -65146,7 +65603,7 @@ var require_ipv4 = __commonJS({
        * new Address4('10.0.0.0/24').nextNetwork().networkForm(); // '10.0.1.0/24'
        */
       nextNetwork() {
-        return _Address4.fromBigInt(common.offsetBigInt(this._endAddress(), 1, constants9.BITS, "IPv4")).withSubnetMask(this.subnetMask);
+        return _Address4.fromBigInt(common.offsetBigInt(this._endAddress(), 1, constants12.BITS, "IPv4")).withSubnetMask(this.subnetMask);
       }
       withSubnetMask(subnetMask) {
         return new _Address4(`${this.correctForm()}/${subnetMask}`);
@@ -65156,7 +65613,7 @@ var require_ipv4 = __commonJS({
        * @returns {bigint}
        */
       _endAddress() {
-        return BigInt(`0b${this.mask() + "1".repeat(constants9.BITS - this.subnetMask)}`);
+        return BigInt(`0b${this.mask() + "1".repeat(constants12.BITS - this.subnetMask)}`);
       }
       /**
        * The last address in the range given by this address' subnet
@@ -65181,7 +65638,7 @@ var require_ipv4 = __commonJS({
        * @returns {Address4}
        */
       subnetMaskAddress() {
-        return _Address4.fromBigInt(BigInt(`0b${"1".repeat(this.subnetMask)}${"0".repeat(constants9.BITS - this.subnetMask)}`));
+        return _Address4.fromBigInt(BigInt(`0b${"1".repeat(this.subnetMask)}${"0".repeat(constants12.BITS - this.subnetMask)}`));
       }
       /**
        * The Cisco-style wildcard mask, e.g. `0.0.0.255` for a `/24`. This is
@@ -65190,7 +65647,7 @@ var require_ipv4 = __commonJS({
        * @returns {Address4}
        */
       wildcardMask() {
-        return _Address4.fromBigInt(BigInt(`0b${"0".repeat(this.subnetMask)}${"1".repeat(constants9.BITS - this.subnetMask)}`));
+        return _Address4.fromBigInt(BigInt(`0b${"0".repeat(this.subnetMask)}${"1".repeat(constants12.BITS - this.subnetMask)}`));
       }
       /**
        * The network address in CIDR string form, e.g. `192.168.1.0/24` for
@@ -65371,7 +65828,7 @@ var require_ipv4 = __commonJS({
        */
       binaryZeroPad() {
         if (this._binaryZeroPad === void 0) {
-          this._binaryZeroPad = this.bigInt().toString(2).padStart(constants9.BITS, "0");
+          this._binaryZeroPad = this.bigInt().toString(2).padStart(constants12.BITS, "0");
         }
         return this._binaryZeroPad;
       }
@@ -65386,7 +65843,7 @@ var require_ipv4 = __commonJS({
        */
       groupForV6() {
         const segments = this.parsedAddress;
-        return this.correctForm().replace(constants9.RE_ADDRESS, `<span class="hover-group group-v4 group-6">${segments.slice(0, 2).join(".")}</span>.<span class="hover-group group-v4 group-7">${segments.slice(2, 4).join(".")}</span>`);
+        return this.correctForm().replace(constants12.RE_ADDRESS, `<span class="hover-group group-v4 group-6">${segments.slice(0, 2).join(".")}</span>.<span class="hover-group group-v4 group-7">${segments.slice(2, 4).join(".")}</span>`);
       }
     };
     exports2.Address4 = Address4;
@@ -65408,7 +65865,7 @@ var require_ipv4 = __commonJS({
     ];
     var BENCHMARKING_V4 = new Address4("198.18.0.0/15");
     var RESERVED_V4 = new Address4("240.0.0.0/4");
-    var SPECIAL_PURPOSE_V4 = constants9.SPECIAL_PURPOSE.map(([cidr, , reachable2]) => ({
+    var SPECIAL_PURPOSE_V4 = constants12.SPECIAL_PURPOSE.map(([cidr, , reachable2]) => ({
       subnet: new Address4(cidr),
       reachable: reachable2
     }));
@@ -67179,11 +67636,11 @@ var require_socksclient = __commonJS({
     "use strict";
     var __awaiter = exports2 && exports2.__awaiter || function(thisArg, _arguments, P3, generator) {
       function adopt(value) {
-        return value instanceof P3 ? value : new P3(function(resolve8) {
-          resolve8(value);
+        return value instanceof P3 ? value : new P3(function(resolve9) {
+          resolve9(value);
         });
       }
-      return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+      return new (P3 || (P3 = Promise))(function(resolve9, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -67199,7 +67656,7 @@ var require_socksclient = __commonJS({
           }
         }
         function step(result2) {
-          result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+          result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -67233,13 +67690,13 @@ var require_socksclient = __commonJS({
        * @returns { Promise }
        */
       static createConnection(options, callback) {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           try {
             (0, helpers_1.validateSocksClientOptions)(options, ["connect"]);
           } catch (err) {
             if (typeof callback === "function") {
               callback(err);
-              return resolve8(err);
+              return resolve9(err);
             } else {
               return reject(err);
             }
@@ -67250,16 +67707,16 @@ var require_socksclient = __commonJS({
             client.removeAllListeners();
             if (typeof callback === "function") {
               callback(null, info);
-              resolve8(info);
+              resolve9(info);
             } else {
-              resolve8(info);
+              resolve9(info);
             }
           });
           client.once("error", (err) => {
             client.removeAllListeners();
             if (typeof callback === "function") {
               callback(err);
-              resolve8(err);
+              resolve9(err);
             } else {
               reject(err);
             }
@@ -67276,13 +67733,13 @@ var require_socksclient = __commonJS({
        * @returns { Promise }
        */
       static createConnectionChain(options, callback) {
-        return new Promise((resolve8, reject) => __awaiter(this, void 0, void 0, function* () {
+        return new Promise((resolve9, reject) => __awaiter(this, void 0, void 0, function* () {
           try {
             (0, helpers_1.validateSocksClientChainOptions)(options);
           } catch (err) {
             if (typeof callback === "function") {
               callback(err);
-              return resolve8(err);
+              return resolve9(err);
             } else {
               return reject(err);
             }
@@ -67308,14 +67765,14 @@ var require_socksclient = __commonJS({
             }
             if (typeof callback === "function") {
               callback(null, { socket: sock });
-              resolve8({ socket: sock });
+              resolve9({ socket: sock });
             } else {
-              resolve8({ socket: sock });
+              resolve9({ socket: sock });
             }
           } catch (err) {
             if (typeof callback === "function") {
               callback(err);
-              resolve8(err);
+              resolve9(err);
             } else {
               reject(err);
             }
@@ -67982,12 +68439,12 @@ var init_dist5 = __esm({
         let { host } = opts;
         const { port, lookup: lookupFn = dns.lookup } = opts;
         if (shouldLookup) {
-          host = await new Promise((resolve8, reject) => {
+          host = await new Promise((resolve9, reject) => {
             lookupFn(host, {}, (err, address) => {
               if (err) {
                 reject(err);
               } else {
-                resolve8(typeof address === "string" ? address : address[0].address);
+                resolve9(typeof address === "string" ? address : address[0].address);
               }
             });
           });
@@ -68819,8 +69276,8 @@ var require_entry = __commonJS({
         let body = null;
         if (this.response.status === 200) {
           let cacheWriteResolve, cacheWriteReject;
-          const cacheWritePromise = new Promise((resolve8, reject) => {
-            cacheWriteResolve = resolve8;
+          const cacheWritePromise = new Promise((resolve9, reject) => {
+            cacheWriteResolve = resolve9;
             cacheWriteReject = reject;
           }).catch((err) => {
             body.emit("error", err);
@@ -69678,17 +70135,21 @@ async function upload(attachment) {
   const library = await Promise.resolve().then(() => __toESM(require_dist2(), 1));
   const attach = library.attachArtifactToImage;
   const { image, credentials, digest: digest2, bundle } = attachment;
+  const attachAs = (as2) => attach({
+    imageName: image.name,
+    imageDigest: digest2,
+    artifact: bundle,
+    mediaType: BUNDLE_MEDIA_TYPE,
+    annotations: annotationsOf(attachment),
+    ...as2 === null ? {} : { credentials: login(as2) },
+    fetchOpts: { timeout: attachment.requestMs ?? 3e4, retry: RETRIES }
+  });
   try {
-    const descriptor2 = await limited(
+    const descriptor2 = await limited2(
       attachment,
-      () => attach({
-        imageName: image.name,
-        imageDigest: digest2,
-        artifact: bundle,
-        mediaType: BUNDLE_MEDIA_TYPE,
-        annotations: annotationsOf(attachment),
-        ...credentials === null ? {} : { credentials: login(credentials) },
-        fetchOpts: { timeout: attachment.requestMs ?? 3e4, retry: RETRIES }
+      () => attachAs(credentials).catch((thrown) => {
+        if (credentials === null || !asksForNoLogin(thrown)) throw thrown;
+        return attachAs(null);
       })
     );
     if (isDigest(descriptor2.digest)) return descriptor2.digest;
@@ -69697,10 +70158,13 @@ async function upload(attachment) {
     throw thrown instanceof GateError ? thrown : explain2(thrown, attachment);
   }
 }
+function asksForNoLogin(thrown) {
+  return /Invalid challenge: *$/.test(causes(thrown));
+}
 function login(credentials) {
   return { username: credentials.username, password: credentials.secret };
 }
-async function limited(attachment, work) {
+async function limited2(attachment, work) {
   const stop = new AbortController();
   const deadline = (0, import_promises38.setTimeout)(attachment.deadlineMs ?? 12e4, void 0, { signal: stop.signal, ref: false });
   const over = deadline.then(() => {
@@ -69741,15 +70205,15 @@ function reasonOf(status, code2, thrown) {
   return code2 === null ? "registry-answer" : "registry-unreachable";
 }
 function causes(thrown) {
-  return chain2(thrown).map((one) => "message" in one && typeof one.message === "string" ? one.message : "").join(" ");
+  return chain3(thrown).map((one) => "message" in one && typeof one.message === "string" ? one.message : "").join(" ");
 }
 function statusCode(thrown) {
-  for (const one of chain2(thrown)) {
+  for (const one of chain3(thrown)) {
     if ("statusCode" in one && typeof one.statusCode === "number") return one.statusCode;
   }
   return null;
 }
-function chain2(thrown) {
+function chain3(thrown) {
   const links = [];
   let current = thrown;
   while (typeof current === "object" && current !== null && links.length < 6) {
@@ -69799,8 +70263,8 @@ var init_attach2 = __esm({
 // src/tools/cosign.ts
 async function writeOfflineConfiguration(dir) {
   const files = {
-    signingConfig: (0, import_node_path35.join)(dir, "signing-config.json"),
-    trustedRoot: (0, import_node_path35.join)(dir, "trusted-root.json")
+    signingConfig: (0, import_node_path37.join)(dir, "signing-config.json"),
+    trustedRoot: (0, import_node_path37.join)(dir, "trusted-root.json")
   };
   await (0, import_promises39.writeFile)(files.signingConfig, NO_SERVICES);
   await (0, import_promises39.writeFile)(files.trustedRoot, NO_ROOTS);
@@ -69897,12 +70361,12 @@ function parseJson7(text5) {
     return void 0;
   }
 }
-var import_node_path35, import_promises39, NO_SERVICES, NO_ROOTS, SIGN_MS, VERIFY_MS, reportSchema;
+var import_node_path37, import_promises39, NO_SERVICES, NO_ROOTS, SIGN_MS, VERIFY_MS, reportSchema;
 var init_cosign = __esm({
   "src/tools/cosign.ts"() {
     "use strict";
     init_zod();
-    import_node_path35 = require("node:path");
+    import_node_path37 = require("node:path");
     import_promises39 = require("node:fs/promises");
     init_errors();
     init_digest();
@@ -69936,8 +70400,8 @@ async function openKey(services, signing2, workDir) {
 }
 function fingerprintOf(publicKey) {
   try {
-    const der = (0, import_node_crypto17.createPublicKey)(publicKey).export({ type: "spki", format: "der" });
-    return (0, import_node_crypto17.createHash)("sha256").update(der).digest("hex");
+    const der = (0, import_node_crypto18.createPublicKey)(publicKey).export({ type: "spki", format: "der" });
+    return (0, import_node_crypto18.createHash)("sha256").update(der).digest("hex");
   } catch {
     throw unusable("it holds no public key that can be read");
   }
@@ -69945,7 +70409,7 @@ function fingerprintOf(publicKey) {
 async function keyFile(services, key, workDir) {
   if (key.startsWith("env://")) return fromEnvironment(services, key.slice("env://".length), workDir);
   if (key.includes("://")) throw unusable("only a file and env://NAME are available yet");
-  const path3 = (0, import_node_path36.isAbsolute)(key) ? key : (0, import_node_path36.resolve)(key);
+  const path3 = (0, import_node_path38.isAbsolute)(key) ? key : (0, import_node_path38.resolve)(key);
   const found = await (0, import_promises40.stat)(path3).catch(() => null);
   if (found?.isFile() !== true) throw unusable("there is no such file");
   if (found.size > MAX_KEY_BYTES) throw unusable("it is too large for a key");
@@ -69955,10 +70419,10 @@ async function fromEnvironment(services, name, workDir) {
   const text5 = services.environment[name];
   if (text5 === void 0 || text5 === "") throw unusable(`the variable ${JSON.stringify(name)} is not set`);
   if (text5.length > MAX_KEY_BYTES) throw unusable("it is too large for a key");
-  const folder = await (0, import_promises40.mkdtemp)((0, import_node_path36.join)(workDir, "key-"));
+  const folder = await (0, import_promises40.mkdtemp)((0, import_node_path38.join)(workDir, "key-"));
   const remove2 = () => (0, import_promises40.rm)(folder, { recursive: true, force: true });
   try {
-    const path3 = (0, import_node_path36.join)(folder, "cosign.key");
+    const path3 = (0, import_node_path38.join)(folder, "cosign.key");
     await (0, import_promises40.writeFile)(path3, text5, { mode: 384, flag: "wx" });
     return { path: path3, remove: remove2 };
   } catch (thrown) {
@@ -69970,13 +70434,13 @@ function unusable(why) {
   const message = `the signing key cannot be used: ${why}. Give a file or env://NAME, with its password in COSIGN_PASSWORD`;
   return new GateError("config", { reason: "key-unusable", message });
 }
-var import_node_crypto17, import_promises40, import_node_path36, MAX_KEY_BYTES;
+var import_node_crypto18, import_promises40, import_node_path38, MAX_KEY_BYTES;
 var init_key = __esm({
   "src/release/key.ts"() {
     "use strict";
-    import_node_crypto17 = require("node:crypto");
+    import_node_crypto18 = require("node:crypto");
     import_promises40 = require("node:fs/promises");
-    import_node_path36 = require("node:path");
+    import_node_path38 = require("node:path");
     init_errors();
     init_cosign();
     MAX_KEY_BYTES = 64 * 1024;
@@ -70087,19 +70551,31 @@ function planVulnerabilities(request, child, evidence, now) {
   return [plan(`${platformSlug2(child)}.vulnerabilities`, statement)];
 }
 async function readDocument3(reportDir, document4) {
-  const path3 = (0, import_node_path37.join)(reportDir, document4.file);
-  const { size: size2 } = await (0, import_promises41.stat)(path3);
-  if (size2 > MAX_SBOM_BYTES) {
-    const message = `${document4.file} is larger than 96 MiB: it is not attested`;
-    throw new GateError("evidence", { reason: "sbom-too-large", message });
+  const path3 = (0, import_node_path39.join)(reportDir, document4.file);
+  const found = await (0, import_promises41.stat)(path3).catch(() => null);
+  if (found === null || found.size > MAX_SBOM_BYTES) {
+    const why = found === null ? "is gone" : "is larger than 96 MiB";
+    throw new GateError("evidence", {
+      reason: found === null ? "sbom-missing" : "sbom-too-large",
+      message: `${document4.file} ${why}: it cannot be attested and nothing is tagged`
+    });
   }
   const bytes = await (0, import_promises41.readFile)(path3);
-  if ((0, import_node_crypto18.createHash)("sha256").update(bytes).digest("hex") !== document4.sha256) {
-    const message = `${document4.file} changed after it was judged; nothing is signed. Run again`;
+  if ((0, import_node_crypto19.createHash)("sha256").update(bytes).digest("hex") !== document4.sha256) {
+    const message = `${document4.file} changed after it was judged; nothing is tagged. Run again`;
     throw new GateError("integrity", { reason: "sbom-changed", message });
   }
-  const content = JSON.parse(bytes.toString("utf8"));
-  return content;
+  return parseDocument(bytes, document4.file);
+}
+function parseDocument(bytes, file2) {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    throw new GateError("evidence", {
+      reason: "sbom-malformed",
+      message: `${file2} is not JSON; nothing is tagged`
+    });
+  }
 }
 function plan(slug2, statement) {
   return {
@@ -70118,13 +70594,13 @@ function platformSlug2(child) {
 function isRehearsal(request) {
   return request.signing.kind === "key" && request.signing.rehearsal;
 }
-var import_node_crypto18, import_promises41, import_node_path37, MAX_SBOM_BYTES;
+var import_node_crypto19, import_promises41, import_node_path39, MAX_SBOM_BYTES;
 var init_plan2 = __esm({
   "src/release/plan.ts"() {
     "use strict";
-    import_node_crypto18 = require("node:crypto");
+    import_node_crypto19 = require("node:crypto");
     import_promises41 = require("node:fs/promises");
-    import_node_path37 = require("node:path");
+    import_node_path39 = require("node:path");
     init_errors();
     init_statement();
     MAX_SBOM_BYTES = 96 * 1024 * 1024;
@@ -70174,22 +70650,26 @@ var init_push = __esm({
 
 // src/release/sign.ts
 async function openSigner(services, key, folders) {
-  const dir = await (0, import_promises42.mkdtemp)((0, import_node_path38.join)(folders.workDir, "sign-"));
+  const dir = await (0, import_promises42.mkdtemp)((0, import_node_path40.join)(folders.workDir, "sign-"));
   const configuration = await writeOfflineConfiguration(dir);
-  await (0, import_promises42.mkdir)((0, import_node_path38.join)(folders.reportDir, "bundles"), { recursive: true });
+  await (0, import_promises42.mkdir)((0, import_node_path40.join)(folders.reportDir, "bundles"), { recursive: true });
   const cosign = { commands: services.commands, program: services.cosign };
-  return {
-    close: () => (0, import_promises42.rm)(dir, { recursive: true, force: true }),
-    sign: async (planned) => {
-      const statement = (0, import_node_path38.join)(dir, `${planned.slug}.json`);
-      const file2 = (0, import_node_path38.join)("bundles", `${planned.slug}.sigstore.json`);
-      const bundle = (0, import_node_path38.join)(folders.reportDir, file2);
-      await (0, import_promises42.writeFile)(statement, planned.payload, { mode: 384 });
-      await (0, import_promises42.rm)(bundle, { force: true });
-      await signStatement(cosign, key, { statement, bundle, ...configuration });
-      return { ...planned, file: file2, ...await readSigned(bundle, planned) };
-    }
-  };
+  async function sign2(planned) {
+    const statement = (0, import_node_path40.join)(dir, `${planned.slug}.json`);
+    const file2 = (0, import_node_path40.join)("bundles", `${planned.slug}.sigstore.json`);
+    const bundle = (0, import_node_path40.join)(folders.reportDir, file2);
+    await (0, import_promises42.writeFile)(statement, planned.payload, { mode: 384 });
+    await (0, import_promises42.rm)(bundle, { force: true });
+    await signStatement(cosign, key, { statement, bundle, ...configuration });
+    return { ...planned, file: file2, ...await readSigned(bundle, planned) };
+  }
+  async function signEach(statements) {
+    const limit = pLimit(PARALLEL3);
+    const all = statements.map((planned) => limit(() => sign2(planned)));
+    await Promise.allSettled(all);
+    return Promise.all(all);
+  }
+  return { sign: sign2, signEach, close: () => (0, import_promises42.rm)(dir, { recursive: true, force: true }) };
 }
 async function readSigned(path3, planned) {
   const found = await (0, import_promises42.stat)(path3).catch(() => null);
@@ -70200,22 +70680,24 @@ async function readSigned(path3, planned) {
   if (parseBundle(bundle.toString("utf8")).payload !== planned.payload) {
     throw signFailed(planned, "the bundle holds another statement");
   }
-  return { bundle, bundleSha256: (0, import_node_crypto19.createHash)("sha256").update(bundle).digest("hex") };
+  return { bundle, bundleSha256: (0, import_node_crypto20.createHash)("sha256").update(bundle).digest("hex") };
 }
 function signFailed(planned, why) {
   const message = `signing ${planned.predicateType} failed: ${why}; nothing is tagged`;
   return new GateError("tool", { reason: "sign-failed", message });
 }
-var import_node_crypto19, import_promises42, import_node_path38;
+var import_node_crypto20, import_promises42, import_node_path40, PARALLEL3;
 var init_sign2 = __esm({
   "src/release/sign.ts"() {
     "use strict";
-    import_node_crypto19 = require("node:crypto");
+    import_node_crypto20 = require("node:crypto");
     import_promises42 = require("node:fs/promises");
-    import_node_path38 = require("node:path");
+    import_node_path40 = require("node:path");
+    init_p_limit();
     init_errors();
     init_bundle();
     init_cosign();
+    PARALLEL3 = 2;
   }
 });
 
@@ -75307,7 +75789,7 @@ async function verifySignature(bundle, expected) {
   const { TrustedRoot } = await Promise.resolve().then(() => __toESM(require_dist3(), 1));
   const { toSignedEntity, toTrustMaterial, Verifier } = await Promise.resolve().then(() => __toESM(require_dist6(), 1));
   try {
-    const publicKey = (0, import_node_crypto20.createPublicKey)(expected.publicKey);
+    const publicKey = (0, import_node_crypto21.createPublicKey)(expected.publicKey);
     const trust = toTrustMaterial(TrustedRoot.fromJSON(JSON.parse(NO_ROOTS)), () => ({
       publicKey,
       validFor: () => true
@@ -75326,11 +75808,11 @@ function failed(expected, why, cause) {
     ...cause === void 0 ? {} : { cause }
   });
 }
-var import_node_crypto20;
+var import_node_crypto21;
 var init_trust = __esm({
   "src/release/trust.ts"() {
     "use strict";
-    import_node_crypto20 = require("node:crypto");
+    import_node_crypto21 = require("node:crypto");
     init_errors();
     init_bundle();
     init_digest();
@@ -75341,12 +75823,12 @@ var init_trust = __esm({
 
 // src/release/verify.ts
 async function verifyAttached(verification, attached) {
-  const dir = await (0, import_promises44.mkdtemp)((0, import_node_path39.join)(verification.workDir, "verify-"));
+  const dir = await (0, import_promises44.mkdtemp)((0, import_node_path41.join)(verification.workDir, "verify-"));
   try {
     for (const digest2 of new Set(attached.map((one) => one.attachedTo))) {
       await requireListed(verification.registry, digest2, attached);
     }
-    const limit = pLimit(PARALLEL3);
+    const limit = pLimit(PARALLEL4);
     const bundles = await Promise.all(attached.map((one) => limit(() => verifyOne(verification, one, dir))));
     return { bundles, statements: statementsOf(attached, verification.fingerprint) };
   } finally {
@@ -75379,7 +75861,7 @@ async function verifyOne(verification, one, dir) {
   const { registry: registry3, cosign, publicKey, publicKeyFile } = verification;
   const { signed, attachedTo, referrer } = one;
   const bytes = await fetchAttached(registry3, one);
-  const file2 = (0, import_node_path39.join)(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`);
+  const file2 = (0, import_node_path41.join)(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`);
   await (0, import_promises44.writeFile)(file2, bytes);
   const { predicateType } = signed;
   await verifyBundle(cosign, { bundle: file2, publicKey: publicKeyFile, digest: attachedTo, predicateType });
@@ -75400,7 +75882,7 @@ async function fetchAttached(registry3, one) {
     throw attachLost(registry3, one, "its manifest names another subject");
   }
   const bytes = await fetchBlob(registry3, layer2, MAX_BUNDLE_BYTES);
-  if ((0, import_node_crypto21.createHash)("sha256").update(bytes).digest("hex") === one.signed.bundleSha256) return bytes;
+  if ((0, import_node_crypto22.createHash)("sha256").update(bytes).digest("hex") === one.signed.bundleSha256) return bytes;
   throw attachLost(registry3, one, "the registry serves another bundle");
 }
 function statementsOf(attached, fingerprint2) {
@@ -75423,14 +75905,14 @@ function parseJson8(bytes) {
     return void 0;
   }
 }
-var import_node_crypto21, import_promises43, import_promises44, import_node_path39, CHECKS, READ_BACK_TRIES, PARALLEL3, descriptorSchema, referrerSchema;
+var import_node_crypto22, import_promises43, import_promises44, import_node_path41, CHECKS, READ_BACK_TRIES, PARALLEL4, descriptorSchema, referrerSchema;
 var init_verify = __esm({
   "src/release/verify.ts"() {
     "use strict";
-    import_node_crypto21 = require("node:crypto");
+    import_node_crypto22 = require("node:crypto");
     import_promises43 = require("node:timers/promises");
     import_promises44 = require("node:fs/promises");
-    import_node_path39 = require("node:path");
+    import_node_path41 = require("node:path");
     init_p_limit();
     init_zod();
     init_errors();
@@ -75445,7 +75927,7 @@ var init_verify = __esm({
     init_trust();
     CHECKS = ["registry bytes", "cosign verify-blob-attestation", "in process", "statement"];
     READ_BACK_TRIES = 4;
-    PARALLEL3 = 2;
+    PARALLEL4 = 2;
     descriptorSchema = external_exports.object({
       mediaType: external_exports.string(),
       digest: external_exports.custom(isDigest),
@@ -75464,9 +75946,13 @@ function verifyCommand(request, publicKeyFile) {
   const reference2 = pinnedReference(request.image, request.layout.subject.digest);
   const words = [
     request.cosignCommand ?? "cosign",
-    ...["verify", "--key", publicKeyFile, "--insecure-ignore-tlog", reference2]
+    ...["verify", "--key", fromHere(publicKeyFile), "--insecure-ignore-tlog", reference2]
   ];
   return words.map(quote).join(" ");
+}
+function fromHere(path3) {
+  const seen = (0, import_node_path42.relative)(process.cwd(), path3);
+  return seen === "" || seen.startsWith("..") ? path3 : seen;
 }
 function quote(word2) {
   return PLAIN2.test(word2) ? word2 : `'${word2.replaceAll("'", `'\\''`)}'`;
@@ -75476,10 +75962,10 @@ function bundleVerifyCommand(record2, paths) {
   if (bundle === void 0 || record2.digest === void 0) return void 0;
   const words = [
     ...[paths.cosign, "verify-blob-attestation", "--insecure-ignore-tlog"],
-    ...["--key", (0, import_node_path40.join)(paths.dir, "cosign.pub"), "--type", PREDICATE.signature],
+    ...["--key", fromHere((0, import_node_path42.join)(paths.dir, "cosign.pub")), "--type", PREDICATE.signature],
     ...[
       "--bundle",
-      (0, import_node_path40.join)(paths.dir, bundle.file),
+      fromHere((0, import_node_path42.join)(paths.dir, bundle.file)),
       "--digestAlg",
       "sha256",
       "--digest",
@@ -75488,11 +75974,11 @@ function bundleVerifyCommand(record2, paths) {
   ];
   return words.map(quote).join(" ");
 }
-var import_node_path40, PLAIN2;
+var import_node_path42, PLAIN2;
 var init_verify_command = __esm({
   "src/release/verify-command.ts"() {
     "use strict";
-    import_node_path40 = require("node:path");
+    import_node_path42 = require("node:path");
     init_digest();
     init_reference();
     init_statement();
@@ -75546,6 +76032,7 @@ async function release2(services, request, ledger) {
     await preflight(registry3, request.layout, request.tags);
     await pushLayout(crane, image, request.layout);
     ledger.state = "pushed";
+    services.note?.(`pushed ${request.layout.subject.digest} without a tag`);
     const statements = key === null ? await verifyPushed(work) : await signAndVerify(work, key);
     if (!judgeReleased(work, statements)) return;
     await setTags(work);
@@ -75576,12 +76063,14 @@ async function signAndVerify(work, key) {
   const cosign = { commands: services.commands, program: services.cosign };
   const { publicKey, fingerprint: fingerprint2 } = key;
   const verification = { cosign, registry: registry3, publicKey, publicKeyFile, fingerprint: fingerprint2, workDir: request.workDir };
+  services.note?.(`attached ${attached.length} bundles with ${signed.length} signed statements`);
   const { bundles, statements } = await verifyAttached(verification, attached);
   ledger.bundles = bundles;
   const digests = signedDigests(request);
   for (const digest2 of digests) {
     await verifyAsConsumer(cosign, { image: request.image, digest: digest2, signed: digests }, publicKeyFile);
   }
+  services.note?.("verified every bundle as the registry serves it");
   ledger.signer = fingerprint2;
   ledger.verifyCommand = verifyCommand(request, publicKeyFile);
   return statements;
@@ -75590,9 +76079,7 @@ async function signAll(work, key) {
   const { services, request, ledger } = work;
   const signer = await openSigner(services, key.key, request);
   try {
-    const signed = [];
     const keep = (one) => {
-      signed.push(one);
       ledger.files.push({
         path: one.file,
         kind: "bundle",
@@ -75600,9 +76087,11 @@ async function signAll(work, key) {
         size: one.bundle.byteLength
       });
     };
-    for (const planned of await planStatements(request, services.now())) keep(await signer.sign(planned));
-    keep(await signer.sign(planSummary(request, signed, services.now())));
-    return signed;
+    const signed = await signer.signEach(await planStatements(request, services.now()));
+    signed.forEach(keep);
+    const summary = await signer.sign(planSummary(request, signed, services.now()));
+    keep(summary);
+    return [...signed, summary];
   } finally {
     await signer.close();
   }
@@ -75629,10 +76118,10 @@ async function setTags(work) {
 async function writePublicKey(work, key) {
   const { reportDir } = work.request;
   await (0, import_promises45.mkdir)(reportDir, { recursive: true });
-  const path3 = (0, import_node_path41.join)(reportDir, "cosign.pub");
-  await (0, import_promises45.writeFile)(path3, key.publicKey);
-  const bytes = await (0, import_promises45.readFile)(path3);
-  const sha2564 = (0, import_node_crypto22.createHash)("sha256").update(bytes).digest("hex");
+  const path3 = (0, import_node_path43.join)(reportDir, "cosign.pub");
+  const bytes = Buffer.from(key.publicKey, "utf8");
+  await writeWhole(path3, bytes);
+  const sha2564 = (0, import_node_crypto23.createHash)("sha256").update(bytes).digest("hex");
   work.ledger.files.push({ path: "cosign.pub", kind: "public-key", sha256: sha2564, size: bytes.byteLength });
   return path3;
 }
@@ -75643,13 +76132,13 @@ async function both(first, second) {
 function unfit(reason, message, code2 = "integrity") {
   return new GateError(code2, { reason, message: `nothing is pushed: ${message}` });
 }
-var import_node_crypto22, import_promises45, import_node_path41;
+var import_node_crypto23, import_promises45, import_node_path43;
 var init_release = __esm({
   "src/release/release.ts"() {
     "use strict";
-    import_node_crypto22 = require("node:crypto");
+    import_node_crypto23 = require("node:crypto");
     import_promises45 = require("node:fs/promises");
-    import_node_path41 = require("node:path");
+    import_node_path43 = require("node:path");
     init_errors();
     init_known();
     init_evaluate();
@@ -75658,6 +76147,7 @@ var init_release = __esm({
     init_registry();
     init_served();
     init_crane();
+    init_report_folder();
     init_attach2();
     init_key();
     init_ledger();
@@ -75780,7 +76270,7 @@ var init_grants = __esm({
 async function readableFor(path3, workDir) {
   const own2 = isBelow(path3, workDir);
   if (await allReadable(path3, { left: MAX_ENTRIES, own: own2 })) return { kind: "read", from: path3, to: path3 };
-  const mirror = (0, import_node_path42.join)(await (0, import_promises46.mkdtemp)((0, import_node_path42.join)(workDir, "mirror-")), "path");
+  const mirror = (0, import_node_path44.join)(await (0, import_promises46.mkdtemp)((0, import_node_path44.join)(workDir, "mirror-")), "path");
   await mirrorPath(path3, mirror);
   return { kind: "read", from: mirror, to: path3 };
 }
@@ -75803,7 +76293,7 @@ async function allReadable(path3, walk3) {
   }
   if (!found.isDirectory()) return true;
   for await (const entry of await (0, import_promises46.opendir)(path3))
-    if (!await allReadable((0, import_node_path42.join)(path3, entry.name), walk3)) return false;
+    if (!await allReadable((0, import_node_path44.join)(path3, entry.name), walk3)) return false;
   return true;
 }
 async function mirrorPath(from, to) {
@@ -75812,7 +76302,7 @@ async function mirrorPath(from, to) {
     await (0, import_promises46.mkdir)(to, { mode: 493 });
     await (0, import_promises46.chmod)(to, 493);
     for await (const entry of await (0, import_promises46.opendir)(from))
-      await mirrorPath((0, import_node_path42.join)(from, entry.name), (0, import_node_path42.join)(to, entry.name));
+      await mirrorPath((0, import_node_path44.join)(from, entry.name), (0, import_node_path44.join)(to, entry.name));
   } else if (found.isFile()) await mirrorFile(from, to, found.mode);
 }
 async function mirrorFile(from, to, mode) {
@@ -75840,7 +76330,7 @@ async function writableFor(path3, { otherUser: otherUser2, workDir }) {
 }
 async function checkTree(path3, count2) {
   for await (const entry of await (0, import_promises46.opendir)(path3)) {
-    const child = (0, import_node_path42.join)(path3, entry.name);
+    const child = (0, import_node_path44.join)(path3, entry.name);
     count2.left -= 1;
     if (count2.left < 0 || !(entry.isFile() || entry.isDirectory()))
       throw new GateError("integrity", {
@@ -75851,12 +76341,12 @@ async function checkTree(path3, count2) {
     if (entry.isDirectory()) await checkTree(child, count2);
   }
 }
-var import_promises46, import_node_path42, MAX_ENTRIES, READ_FILE, READ_FOLDER;
+var import_promises46, import_node_path44, MAX_ENTRIES, READ_FILE, READ_FOLDER;
 var init_bound_paths = __esm({
   "src/tools/bound-paths.ts"() {
     "use strict";
     import_promises46 = require("node:fs/promises");
-    import_node_path42 = require("node:path");
+    import_node_path44 = require("node:path");
     init_errors();
     MAX_ENTRIES = 5e5;
     READ_FILE = 4;
@@ -75972,8 +76462,8 @@ function startProcess(start) {
     state
   };
   connect6(watched);
-  const started = new Promise((resolve8, reject) => {
-    child.once("spawn", resolve8);
+  const started = new Promise((resolve9, reject) => {
+    child.once("spawn", resolve9);
     child.once("error", (error62) => reject(notStarted(start, error62)));
   });
   const done = waitForEnd(watched, began);
@@ -76018,7 +76508,7 @@ function letGoOfPipes({ child }) {
 function waitForEnd(watched, began) {
   const { start, child, state, handedOut } = watched;
   const timer = start.timeoutMs > 0 ? setTimeout(() => end(watched, "timed-out"), start.timeoutMs) : void 0;
-  return new Promise((resolve8, reject) => {
+  return new Promise((resolve9, reject) => {
     function fail(error62) {
       clearTimeout(timer);
       handedOut.destroy(error62);
@@ -76036,7 +76526,7 @@ function waitForEnd(watched, began) {
           return;
         }
         handedOut.end();
-        resolve8({
+        resolve9({
           stdout: watched.stdout.text(),
           stderr,
           milliseconds: Math.round(performance.now() - began)
@@ -76066,7 +76556,7 @@ async function groupGone(pid) {
     } catch {
       return;
     }
-    await new Promise((resolve8) => setTimeout(resolve8, 10));
+    await new Promise((resolve9) => setTimeout(resolve9, 10));
   }
 }
 function keepAll(limit, tooBig2) {
@@ -76134,7 +76624,7 @@ async function confineOn(rung, start, paths) {
   const wanted = [start.file, ...paths.read ?? []];
   const read = [...new Set(wanted)].filter((path3) => !write.includes(path3) && !SYSTEM_FILE.test(path3));
   const readable = await Promise.all(read.map((path3) => boundForReading(path3, rung, paths.workDir)));
-  const root = await (0, import_promises47.mkdtemp)((0, import_node_path43.join)(paths.workDir, "root-"));
+  const root = await (0, import_promises47.mkdtemp)((0, import_node_path45.join)(paths.workDir, "root-"));
   const bound = [...readable, ...opened.map((folder) => folder.bound)].sort((a, b) => a.to.length - b.to.length);
   const { cwd, environment, file: file2, args } = start;
   const wrapped = rung.wrap({ root, cwd, bound, environment, file: file2, args });
@@ -76176,18 +76666,18 @@ function signalFor(rung) {
   };
 }
 function quietly(file2, args) {
-  return new Promise((resolve8) => {
+  return new Promise((resolve9) => {
     const child = (0, import_node_child_process3.spawn)(file2, [...args], { stdio: "ignore", env: { PATH: SYSTEM_PATH }, cwd: "/" });
-    child.once("error", () => resolve8());
-    child.once("close", () => resolve8());
+    child.once("error", () => resolve9());
+    child.once("close", () => resolve9());
   });
 }
 async function holds(rung, workDir) {
-  const base = await (0, import_promises47.mkdtemp)((0, import_node_path43.join)(workDir, "probe-"));
-  const [read, write, outside, home] = ["read", "write", "outside", "home"].map((name) => (0, import_node_path43.join)(base, name));
+  const base = await (0, import_promises47.mkdtemp)((0, import_node_path45.join)(workDir, "probe-"));
+  const [read, write, outside, home] = ["read", "write", "outside", "home"].map((name) => (0, import_node_path45.join)(base, name));
   if (read === void 0 || write === void 0 || outside === void 0 || home === void 0) return false;
-  const marker = (0, import_node_crypto23.randomBytes)(16).toString("hex");
-  const note = (0, import_node_crypto23.randomBytes)(16).toString("hex");
+  const marker = (0, import_node_crypto24.randomBytes)(16).toString("hex");
+  const note = (0, import_node_crypto24.randomBytes)(16).toString("hex");
   const sentinel = (0, import_node_child_process3.spawn)("/bin/cat", [], {
     env: { SENTINEL: marker },
     stdio: ["pipe", "ignore", "ignore"],
@@ -76196,7 +76686,7 @@ async function holds(rung, workDir) {
   sentinel.on("error", () => void 0);
   try {
     await Promise.all([read, write, outside, home].map((path3) => (0, import_promises47.mkdir)(path3, { mode: 448 })));
-    await (0, import_promises47.writeFile)((0, import_node_path43.join)(read, "secret-note"), `${note}
+    await (0, import_promises47.writeFile)((0, import_node_path45.join)(read, "secret-note"), `${note}
 `, { mode: 384 });
     const prepared = await confineOn(
       rung,
@@ -76207,7 +76697,7 @@ async function holds(rung, workDir) {
     );
     const result2 = await startProcess(prepared.start).done;
     await prepared.finish();
-    const answer = await (0, import_promises47.readFile)((0, import_node_path43.join)(write, "answer"), "utf8");
+    const answer = await (0, import_promises47.readFile)((0, import_node_path45.join)(write, "answer"), "utf8");
     return answer === "done\n" && result2.stdout.split(/\s+/u).join(" ").trim() === `${note} net lo`;
   } catch {
     return false;
@@ -76223,14 +76713,14 @@ function probeStart(cwd, args) {
     signalGroup: () => void 0
   };
 }
-var import_node_child_process3, import_node_crypto23, import_promises47, import_node_path43, SYSTEM_FILE, PROBE_MS, PROBE_SCRIPT;
+var import_node_child_process3, import_node_crypto24, import_promises47, import_node_path45, SYSTEM_FILE, PROBE_MS, PROBE_SCRIPT;
 var init_ladder = __esm({
   "src/tools/ladder.ts"() {
     "use strict";
     import_node_child_process3 = require("node:child_process");
-    import_node_crypto23 = require("node:crypto");
+    import_node_crypto24 = require("node:crypto");
     import_promises47 = require("node:fs/promises");
-    import_node_path43 = require("node:path");
+    import_node_path45 = require("node:path");
     init_bound_paths();
     init_confinement();
     init_grants();
@@ -76284,7 +76774,7 @@ function createCommands(options) {
       ...variables,
       ...folders === void 0 ? {} : { folders }
     });
-    const cwd = command.cwd ?? await (0, import_promises48.mkdtemp)((0, import_node_path44.join)(options.workDir, "cwd-"));
+    const cwd = command.cwd ?? await (0, import_promises48.mkdtemp)((0, import_node_path46.join)(options.workDir, "cwd-"));
     const start = { ...plainStart(command, stdout), cwd, environment };
     if (command.grant !== "scanner" || folders === void 0)
       return { start, finish: () => Promise.resolve() };
@@ -76321,8 +76811,12 @@ function streamCommand(command, begin) {
   async function follow2() {
     try {
       const { running, finish: finish2 } = await begin();
-      running.stdout.pipe(stdout, { end: false });
+      const handedOn = (0, import_promises49.finished)(running.stdout, { writable: false }).catch(() => void 0);
+      if (stdout.destroyed) running.stdout.resume();
+      else running.stdout.pipe(stdout, { end: false });
+      stdout.once("close", () => running.stdout.resume());
       const result2 = await settle2(running.done, finish2);
+      await handedOn;
       stdout.end();
       return result2;
     } catch (thrown) {
@@ -76335,8 +76829,8 @@ function streamCommand(command, begin) {
   return { stdout, done };
 }
 async function freshFolders(workDir) {
-  const base = await (0, import_promises48.mkdtemp)((0, import_node_path44.join)(workDir, "home-"));
-  const folders = { home: (0, import_node_path44.join)(base, "home"), tmp: (0, import_node_path44.join)(base, "tmp") };
+  const base = await (0, import_promises48.mkdtemp)((0, import_node_path46.join)(workDir, "home-"));
+  const folders = { home: (0, import_node_path46.join)(base, "home"), tmp: (0, import_node_path46.join)(base, "tmp") };
   await Promise.all([(0, import_promises48.mkdir)(folders.home), (0, import_promises48.mkdir)(folders.tmp)]);
   return folders;
 }
@@ -76362,7 +76856,7 @@ function signalOwnGroup(pid, signal) {
 }
 async function checkProgram({ program: program2 }) {
   const { name, path: path3, sha256: sha2564 } = program2;
-  if (!(0, import_node_path44.isAbsolute)(path3)) throw new TypeError(`the program ${name} needs an absolute path`);
+  if (!(0, import_node_path46.isAbsolute)(path3)) throw new TypeError(`the program ${name} needs an absolute path`);
   try {
     await (0, import_promises48.access)(await (0, import_promises48.realpath)(path3), import_promises48.constants.X_OK);
   } catch (cause) {
@@ -76380,13 +76874,14 @@ async function checkProgram({ program: program2 }) {
     message: `${name} was changed on the disk after it was checked (SHA-256 ${found}, expected ${sha2564}). It was not started.`
   });
 }
-var import_promises48, import_node_path44, import_node_stream8, DEFAULT_OUTPUT_BYTES, SECRET_NAME;
+var import_promises48, import_node_path46, import_node_stream8, import_promises49, DEFAULT_OUTPUT_BYTES, SECRET_NAME;
 var init_commands = __esm({
   "src/tools/commands.ts"() {
     "use strict";
     import_promises48 = require("node:fs/promises");
-    import_node_path44 = require("node:path");
+    import_node_path46 = require("node:path");
     import_node_stream8 = require("node:stream");
+    import_promises49 = require("node:stream/promises");
     init_errors();
     init_grants();
     init_hash();
@@ -76461,33 +76956,38 @@ async function registryCommands(given) {
   return createCommands({ environment, workDir: services.workDir, signal: services.signal });
 }
 async function dockerConfig(services, host, login2) {
-  const dir = (0, import_node_path45.join)(services.workDir, "registry-login");
-  await (0, import_promises49.mkdir)(dir, { mode: 448 });
+  const dir = (0, import_node_path47.join)(services.workDir, "registry-login");
+  await (0, import_promises50.mkdir)(dir, { mode: 448 });
   const server = host === "docker.io" ? "https://index.docker.io/v1/" : host;
   const auth = Buffer.from(login2).toString("base64");
-  await (0, import_promises49.writeFile)((0, import_node_path45.join)(dir, "config.json"), JSON.stringify({ auths: { [server]: { auth } } }), {
+  await (0, import_promises50.writeFile)((0, import_node_path47.join)(dir, "config.json"), JSON.stringify({ auths: { [server]: { auth } } }), {
     mode: 384
   });
   return dir;
 }
-var import_promises49, import_node_path45;
+var import_promises50, import_node_path47;
 var init_release_subject = __esm({
   "src/commands/release-subject.ts"() {
     "use strict";
-    import_promises49 = require("node:fs/promises");
-    import_node_path45 = require("node:path");
+    import_promises50 = require("node:fs/promises");
+    import_node_path47 = require("node:path");
     init_reference();
     init_release();
     init_verify_command();
     init_version();
     init_commands();
     init_crane();
-    init_install();
+    init_tool_set();
     init_run();
   }
 });
 
 // src/commands/road.ts
+async function refuseWithoutConfinement(commands2, policy, plan2) {
+  const signs = plan2.publish && plan2.sign === "key";
+  const problem2 = isolationProblem(policy, await commands2.isolation(), signs);
+  if (problem2 !== void 0) throw new GateError("evidence", { reason: "isolation-none", message: problem2 });
+}
 function toolWords(tools2) {
   return factsOf(tools2).map((tool) => `${tool.name} ${tool.version}${tool.verified ? "" : " (unverified)"}`).join(", ");
 }
@@ -76495,17 +76995,19 @@ function inspectWords(evidence) {
   const packages = evidence.platforms.map(
     (child) => child.vulnerabilities.state === "present" ? child.vulnerabilities.value.packages.length : 0
   );
-  return `${packages.reduce((sum, count2) => sum + count2, 0)} packages on ${evidence.platforms.length} platform(s)`;
+  const total = packages.reduce((sum, count2) => sum + count2, 0);
+  return `${counted(total, "package", "packages")} on ${counted(packages.length, "platform", "platforms")}`;
 }
 async function bothOf(first, second) {
   await Promise.allSettled([first, second]);
   return [await first, await second];
 }
-var import_node_path46, SCAN_TOOLS, ALL_TOOLS, ROAD, NOTHING;
+var import_node_path48, SCAN_TOOLS, ALL_TOOLS, ROAD, NOTHING;
 var init_road = __esm({
   "src/commands/road.ts"() {
     "use strict";
-    import_node_path46 = require("node:path");
+    import_node_path48 = require("node:path");
+    init_errors();
     init_known();
     init_context();
     init_database();
@@ -76513,9 +77015,12 @@ var init_road = __esm({
     init_blobs();
     init_reader();
     init_evaluate();
+    init_resolve();
+    init_headline();
     init_sections();
     init_scanner();
     init_install();
+    init_tool_set();
     init_build_subject();
     init_dockerfile2();
     init_run();
@@ -76538,7 +77043,8 @@ var init_road = __esm({
         const policy = await loadPolicy(commands2, context, request.policy);
         return { value: policy, detail: `${policy.origin}, ${policy.mode}` };
       },
-      tools: async ({ services, request, commands: commands2 }, plan2) => {
+      tools: async ({ services, request, commands: commands2 }, { plan: plan2, policy }) => {
+        await refuseWithoutConfinement(commands2, policy, plan2);
         const names = plan2.publish ? ALL_TOOLS : SCAN_TOOLS;
         const tools2 = await installTools(toolServices(services, commands2), { source: request.tools, names });
         return { value: tools2, detail: toolWords(tools2) };
@@ -76580,7 +77086,7 @@ var init_road = __esm({
             database: built.database,
             dockerfile: dockerfile2,
             reportDir,
-            workDir: (0, import_node_path46.join)(services.workDir, "inspect")
+            workDir: (0, import_node_path48.join)(services.workDir, "inspect")
           }
         );
         facts.files = [...facts.files, ...inspection.files];
@@ -76622,7 +77128,7 @@ var init_road = __esm({
 
 // src/commands/gate.ts
 async function gate(asked) {
-  const workDir = await (0, import_promises50.mkdtemp)((0, import_node_path47.join)(asked.services.workDir, "gate-"));
+  const workDir = await (0, import_promises51.mkdtemp)((0, import_node_path49.join)(asked.services.workDir, "gate-"));
   const run2 = { ...asked, services: { ...asked.services, workDir } };
   const log = { stages: [], problems: [], warnings: [] };
   const facts = { startedAt: run2.services.clock(), release: NOT_WANTED, files: [] };
@@ -76640,13 +77146,25 @@ async function walk2(run2, log, facts) {
   const given = { services, request, commands: scanning, facts };
   const context = await runStage(log, services, {
     stage: "context",
-    work: () => road.context(given, run2.kind)
+    work: async () => {
+      const found = await road.context(given, run2.kind);
+      facts.context = found.value;
+      await emptyReportFolder(run2, facts);
+      return found;
+    }
   });
-  facts.context = context;
-  const policy = await runStage(log, services, { stage: "policy", work: () => road.policy(given, context) });
-  const plan2 = planOf({ request, context, policy });
+  const { policy, plan: plan2 } = await runStage(log, services, {
+    stage: "policy",
+    work: async () => {
+      const { value, ...result2 } = await road.policy(given, context);
+      return { ...result2, value: { policy: value, plan: planOf({ request, context, policy: value }) } };
+    }
+  });
   facts.plan = plan2;
-  const tools2 = await runStage(log, services, { stage: "tools", work: () => road.tools(given, plan2) });
+  const tools2 = await runStage(log, services, {
+    stage: "tools",
+    work: () => road.tools(given, { plan: plan2, policy })
+  });
   facts.tools = tools2;
   const sources = await runStage(log, services, {
     stage: "sources",
@@ -76677,6 +77195,17 @@ async function walk2(run2, log, facts) {
   await scanning.stopAll();
   await releaseWhenAllowed(run2, log, facts, { plan: plan2, policy, built, tools: tools2, evidence, verdict: verdict2 });
 }
+async function emptyReportFolder(run2, facts) {
+  const dir = reportFolder(run2, facts);
+  try {
+    await openReportFolder(dir, foreignFolders(run2, facts));
+    await clearReportFolder(dir);
+  } catch (cause) {
+    if (cause instanceof GateError) throw cause;
+    const message = `output: '${run2.request.output}' cannot be used for reports: ${describeError(cause)}`;
+    throw new GateError("tool", { reason: "record-not-written", message, cause });
+  }
+}
 async function releaseWhenAllowed(run2, log, facts, input2) {
   const { services, request, road = ROAD } = run2;
   const { plan: plan2, verdict: verdict2 } = input2;
@@ -76684,28 +77213,38 @@ async function releaseWhenAllowed(run2, log, facts, input2) {
     skipStage(log, services, "release", "not asked to publish");
     return;
   }
-  if (verdict2.blocks || verdict2.outcome !== "pass" || log.problems.length > 0) {
+  const soFar = endingOf({ verdict: verdict2, problems: log.problems, release: NOT_WANTED });
+  if (verdict2.blocks || soFar.outcome !== "pass") {
     facts.release = { ...NOT_WANTED, state: "refused" };
     skipStage(log, services, "release", "refused by the verdict");
     return;
   }
   facts.release = { ...NOT_WANTED, state: "failed" };
   const given = { services, request, facts, commands: services.newCommands() };
-  const released2 = await runStage(log, services, { stage: "release", work: () => road.release(given, input2) });
-  facts.release = released2.record;
-  facts.files = [...facts.files, ...released2.files];
-  facts.verdict = withReleasedResults(verdict2, released2.results);
+  await runStage(log, services, {
+    stage: "release",
+    work: async () => {
+      const result2 = await road.release(given, input2);
+      facts.release = result2.value.record;
+      facts.files = [...facts.files, ...result2.value.files];
+      facts.verdict = withReleasedResults(verdict2, result2.value.results);
+      return result2;
+    }
+  });
 }
-var import_promises50, import_node_path47, NOT_WANTED;
+var import_promises51, import_node_path49, NOT_WANTED;
 var init_gate = __esm({
   "src/commands/gate.ts"() {
     "use strict";
-    import_promises50 = require("node:fs/promises");
-    import_node_path47 = require("node:path");
+    import_promises51 = require("node:fs/promises");
+    import_node_path49 = require("node:path");
+    init_errors();
     init_assemble();
+    init_report_folder();
     init_finish();
     init_plan();
     init_road();
+    init_run();
     init_run_log();
     NOT_WANTED = { state: "not-wanted", bundles: [], tags: [] };
   }
@@ -76720,7 +77259,7 @@ function plainProgress(target2) {
     stageStarted: () => void 0,
     stageEnded: (stage2, state, detail, milliseconds) => target2.write(`${line2(stage2, state, detail, milliseconds)}
 `),
-    note: (text5) => target2.write(`  ${text5}
+    note: (text5) => target2.write(`  ${visible(text5)}
 `)
   };
 }
@@ -76750,19 +77289,20 @@ function liveProgress(target2) {
     note: (text5) => {
       const paused = running;
       if (paused !== null) target2.write("\r\x1B[2K");
-      target2.write(`  ${text5}
+      target2.write(`  ${visible(text5)}
 `);
     }
   };
 }
 function line2(stage2, state, detail, milliseconds) {
   const time4 = `${(milliseconds / 1e3).toFixed(1)} s`.padStart(8);
-  return `${MARKS[state]} ${stage2.padEnd(8)}${time4}  ${detail}`.trimEnd();
+  return `${MARKS[state]} ${stage2.padEnd(8)}${time4}  ${visible(detail)}`.trimEnd();
 }
 var MARKS, FRAME_MS, FRAMES;
 var init_progress = __esm({
   "src/progress.ts"() {
     "use strict";
+    init_markdown();
     MARKS = { done: "✓", failed: "✗", skipped: "-" };
     FRAME_MS = 120;
     FRAMES = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -76771,9 +77311,13 @@ var init_progress = __esm({
 
 // src/services.ts
 async function createServices(given) {
-  const workDir = await (0, import_promises51.mkdtemp)((0, import_node_path48.join)((0, import_node_os2.tmpdir)(), "portcullis-"));
-  await (0, import_promises51.chmod)(workDir, 448);
+  const workDir = await privateFolder();
   const runners = [];
+  let disposed;
+  async function dispose() {
+    await Promise.all(runners.map((commands2) => commands2.stopAll()));
+    await (0, import_promises52.rm)(workDir, { recursive: true, force: true, maxRetries: 3 });
+  }
   return {
     ...given,
     workDir,
@@ -76784,26 +77328,35 @@ async function createServices(given) {
       runners.push(commands2);
       return commands2;
     },
-    dispose: async () => {
-      await Promise.all(runners.map((commands2) => commands2.stopAll()));
-      await (0, import_promises51.rm)(workDir, { recursive: true, force: true, maxRetries: 3 });
-    }
+    dispose: () => disposed ??= dispose()
   };
 }
-function programRoot() {
-  const here = (0, import_node_path48.dirname)((0, import_node_url4.fileURLToPath)(importMetaUrl));
-  const above = [(0, import_node_path48.join)(here, ".."), (0, import_node_path48.join)(here, "..", "..")];
-  return above.find((folder) => (0, import_node_fs10.existsSync)((0, import_node_path48.join)(folder, "action.yml"))) ?? (0, import_node_path48.join)(here, "..");
+async function privateFolder() {
+  const base = (0, import_node_path50.resolve)((0, import_node_os2.tmpdir)());
+  try {
+    const dir = await (0, import_promises52.mkdtemp)((0, import_node_path50.join)(base, "portcullis-"));
+    await (0, import_promises52.chmod)(dir, 448);
+    return dir;
+  } catch (cause) {
+    const message = `No folder for temporary files can be made in '${base}': ${describeError(cause)}. Set TMPDIR to another folder.`;
+    throw new GateError("tool", { reason: "no-temporary-folder", message, cause });
+  }
 }
-var import_node_fs10, import_promises51, import_node_os2, import_node_path48, import_node_url4;
+function programRoot() {
+  const here2 = (0, import_node_path50.dirname)((0, import_node_url4.fileURLToPath)(importMetaUrl));
+  const above = [(0, import_node_path50.join)(here2, ".."), (0, import_node_path50.join)(here2, "..", "..")];
+  return above.find((folder) => (0, import_node_fs12.existsSync)((0, import_node_path50.join)(folder, "action.yml"))) ?? (0, import_node_path50.join)(here2, "..");
+}
+var import_node_fs12, import_promises52, import_node_os2, import_node_path50, import_node_url4;
 var init_services = __esm({
   "src/services.ts"() {
     "use strict";
-    import_node_fs10 = require("node:fs");
-    import_promises51 = require("node:fs/promises");
+    import_node_fs12 = require("node:fs");
+    import_promises52 = require("node:fs/promises");
     import_node_os2 = require("node:os");
-    import_node_path48 = require("node:path");
+    import_node_path50 = require("node:path");
     import_node_url4 = require("node:url");
+    init_errors();
     init_commands();
   }
 });
@@ -76811,6 +77364,7 @@ var init_services = __esm({
 // src/commands/session.ts
 async function withSession(given, work) {
   const controller = new AbortController();
+  (0, import_node_events4.setMaxListeners)(0, controller.signal);
   const stop = (signal) => controller.abort(signal);
   for (const signal of STOP_SIGNALS) process.on(signal, stop);
   const timer = setTimeout(() => controller.abort(timeUp(given.timeoutMs)), given.timeoutMs);
@@ -76820,12 +77374,20 @@ async function withSession(given, work) {
     progress,
     signal: controller.signal
   });
+  const forget = beforeCrash(async () => {
+    controller.abort(new GateError("tool", { reason: "crash", message: "The program crashed." }));
+    await services.dispose();
+  });
   try {
     given.started?.(services.workDir);
     return await work(services);
+  } catch (thrown) {
+    const exitCode2 = exitCodeOfStop(controller.signal.reason);
+    throw exitCode2 === void 0 ? thrown : new SessionStopped(exitCode2);
   } finally {
     clearTimeout(timer);
     await services.dispose();
+    forget();
     for (const signal of STOP_SIGNALS) process.off(signal, stop);
   }
 }
@@ -76833,14 +77395,17 @@ function timeUp(timeoutMs) {
   const message = `The whole run took longer than ${timeoutMs / 6e4} minutes. Raise timeout, or look at the slowest stage.`;
   return new GateError("tool", { reason: "run-timed-out", message });
 }
-var STOP_SIGNALS;
+var import_node_events4, STOP_SIGNALS;
 var init_session = __esm({
   "src/commands/session.ts"() {
     "use strict";
+    import_node_events4 = require("node:events");
     init_errors();
     init_progress();
+    init_worst();
+    init_stopped();
     init_services();
-    STOP_SIGNALS = ["SIGINT", "SIGTERM"];
+    STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
   }
 });
 
@@ -76881,143 +77446,6 @@ var init_terminal_gate = __esm({
   }
 });
 
-// src/report/annotations.ts
-function renderAnnotations(record2) {
-  const all = [
-    ...record2.problems.map((problem2) => plain2("error", `${problem2.stage}: ${problem2.reason}`, problem2.message)),
-    ...undecidedOf(record2).map((item2) => plain2("error", `Undecided: ${item2.rule}`, item2.why)),
-    ...grouped2(changesOf(record2, "enforce"), record2.exitCode === 0 ? "warning" : "error"),
-    ...grouped2(changesOf(record2, "warn"), "warning"),
-    ...record2.warnings.map((text5) => plain2("warning", "Portcullis", text5))
-  ];
-  return ["error", "warning"].flatMap(
-    (level) => limited2(
-      all.filter((pending) => pending.level === level),
-      { record: record2, level }
-    )
-  );
-}
-function plain2(level, title, message) {
-  return {
-    level,
-    write: () => {
-      const lines = message.split("\n").filter((line3) => line3.trim() !== "");
-      const shown = lines.slice(0, LINES3).map((line3) => visible(line3, MAX_LINE3));
-      return { level, title: visible(title, 200), message: joined(shown, lines.length) };
-    }
-  };
-}
-function grouped2(changes3, level) {
-  const places = /* @__PURE__ */ new Map();
-  for (const change of changes3) {
-    const { location } = change;
-    const place2 = location ? `${location.file}
-${location.line}` : change.rules.join(" ");
-    const group = places.get(place2);
-    if (group === void 0) places.set(place2, [change]);
-    else group.push(change);
-  }
-  return [...places.values()].map((group) => {
-    return { level, write: () => annotationOf(group, level) };
-  });
-}
-function annotationOf(group, level) {
-  const rules2 = [...new Set(group.flatMap((change) => change.rules))];
-  const lines = group.slice(0, LINES3).map((change) => {
-    const { what, change: fix } = plainChange(change, MAX_LINE3);
-    return fix === void 0 ? what : `${what}. Change: ${fix}`;
-  });
-  const location = group[0]?.location;
-  const known2 = location !== void 0 && insideRepository(location.file);
-  return {
-    level,
-    title: visible(rules2.join(", "), 200),
-    message: joined(lines, group.length),
-    ...known2 ? { file: location.file, line: location.line } : {}
-  };
-}
-function insideRepository(file2) {
-  const plainText = file2 !== "" && file2.length <= 1e3 && visible(file2) === file2;
-  return plainText && !file2.startsWith("/") && !file2.split(/[/\\]/).includes("..");
-}
-function joined(lines, total) {
-  let length = 0;
-  const end2 = lines.findIndex((line3) => (length += line3.length + 1) > MAX_MESSAGE);
-  const shown = end2 === -1 ? lines : lines.slice(0, end2);
-  const rest = total - shown.length;
-  return [...shown, ...rest > 0 ? [`and ${rest} more in the job summary`] : []].join("\n");
-}
-function limited2(pending, given) {
-  if (pending.length <= PER_LEVEL) return pending.map((one) => one.write());
-  const rest = `and ${pending.length - PER_LEVEL + 1} more places in the job summary and portcullis.json`;
-  const last2 = plain2(given.level, headline(given.record), rest);
-  return [...pending.slice(0, PER_LEVEL - 1), last2].map((one) => one.write());
-}
-var PER_LEVEL, MAX_MESSAGE, MAX_LINE3, LINES3;
-var init_annotations = __esm({
-  "src/report/annotations.ts"() {
-    "use strict";
-    init_changes();
-    init_headline();
-    init_markdown();
-    init_plain();
-    PER_LEVEL = 10;
-    MAX_MESSAGE = 4e3;
-    MAX_LINE3 = 600;
-    LINES3 = 100;
-  }
-});
-
-// src/report/render.ts
-function renderReport(record2, format) {
-  const known2 = REPORT_FORMATS.find((name) => name === format);
-  switch (known2) {
-    case "json":
-      return recordText(record2);
-    case "summary":
-      return renderSummary(record2);
-    case "annotations":
-      return renderAnnotations(record2).map((annotation) => `${annotationLine(annotation)}
-`).join("");
-    case "terminal":
-      return `${renderTerminal(record2)}
-`;
-    case void 0: {
-      const message = `The format '${visible(format, 60)}' is not known. There are: ${REPORT_FORMATS.join(", ")}.`;
-      throw new GateError("config", { reason: "report-format", message });
-    }
-  }
-}
-function annotationLine(annotation) {
-  const { level, file: file2, line: line3, title, message } = annotation;
-  const place2 = file2 === void 0 ? "" : ` ${file2}:${line3 ?? 1}`;
-  return `${level}${place2} ${title}: ${message.split("\n").join("; ")}`;
-}
-function recordText(record2) {
-  const text5 = `${JSON.stringify(record2, null, 2)}
-`;
-  if (!/[^\n\x20-\x7e]|##\[/.test(text5)) return text5;
-  return text5.replaceAll("##[", "#\\u0023[").replace(
-    /[^\n\x20-\x7e\p{L}\p{N}\p{P}\p{S}\p{M} ]/gu,
-    (character) => Array.from({ length: character.length }, (_2, at2) => escapeUnit(character.charCodeAt(at2))).join("")
-  );
-}
-function escapeUnit(unit) {
-  return `\\u${unit.toString(16).padStart(4, "0")}`;
-}
-var REPORT_FORMATS;
-var init_render = __esm({
-  "src/report/render.ts"() {
-    "use strict";
-    init_errors();
-    init_annotations();
-    init_markdown();
-    init_summary();
-    init_terminal();
-    REPORT_FORMATS = ["json", "summary", "annotations", "terminal"];
-  }
-});
-
 // src/commands/report.ts
 var report_exports = {};
 __export(report_exports, {
@@ -77029,17 +77457,17 @@ async function reportRecord(path3, format) {
 }
 async function text4(path3) {
   try {
-    return await (0, import_promises52.readFile)(path3, "utf8");
+    return await (0, import_promises53.readFile)(path3, "utf8");
   } catch (cause) {
-    const message = `The record '${path3}' cannot be read: ${describeError(cause)}`;
+    const message = `The record '${path3}' cannot be read: ${describeError(cause)}. Give the path of a portcullis.json.`;
     throw new GateError("config", { reason: "record-unreadable", message, cause });
   }
 }
-var import_promises52;
+var import_promises53;
 var init_report = __esm({
   "src/commands/report.ts"() {
     "use strict";
-    import_promises52 = require("node:fs/promises");
+    import_promises53 = require("node:fs/promises");
     init_errors();
     init_parse3();
     init_render();
@@ -77060,24 +77488,24 @@ async function listOne(services, name) {
   if (pinned === void 0) return { name, version: version2, pinned: void 0, cached: false };
   const { asset, sha256: sha2564 } = pinned.asset;
   const url2 = assetUrl(services.releaseBase ?? RELEASE_BASE, pinned.tool, pinned.asset);
-  const cached2 = await isThere((0, import_node_path49.join)(services.cacheDir, cachedName(pinned.asset)));
+  const cached2 = await isThere((0, import_node_path51.join)(services.cacheDir, cachedName(pinned.asset)));
   return { name, version: version2, pinned: { asset, sha256: sha2564, url: url2 }, cached: cached2 };
 }
 async function stateOf(services, tool) {
   if (tool.pinned === void 0) return "not-pinned";
   if (!tool.cached) return "absent";
   try {
-    const found = await hashFile((0, import_node_path49.join)(services.cacheDir, cachedName(tool.pinned)));
+    const found = await hashFile((0, import_node_path51.join)(services.cacheDir, cachedName(tool.pinned)));
     return found === tool.pinned.sha256 ? "verified" : "changed";
   } catch {
     return "unreadable";
   }
 }
-var import_node_path49;
+var import_node_path51;
 var init_inventory3 = __esm({
   "src/tools/inventory.ts"() {
     "use strict";
-    import_node_path49 = require("node:path");
+    import_node_path51 = require("node:path");
     init_cache();
     init_catalog();
     init_hash();
@@ -77091,6 +77519,10 @@ __export(tools_exports, {
   toolsVerb: () => toolsVerb
 });
 async function toolsVerb(given) {
+  if ((given.verb === "list" || given.verb === "verify") && given.source !== "auto") {
+    const message = `--tools: has no meaning with 'tools ${given.verb}', which reads the catalog and the cache.`;
+    throw new GateError("config", { reason: "inputs-invalid", message });
+  }
   switch (given.verb) {
     case "list":
       return await list2(given.environment);
@@ -77146,10 +77578,53 @@ var init_tools = __esm({
     init_cache();
     init_catalog();
     init_install();
+    init_tool_set();
     init_inventory3();
     init_session();
     init_tool_services();
     MINUTES = 60;
+  }
+});
+
+// src/registry/catalog.ts
+async function repositoriesOf(host) {
+  const reply = await ask(host);
+  const parsed2 = catalogSchema.safeParse(reply.status === 200 ? parseJson9(reply.body) : void 0);
+  if (!parsed2.success) throw registryError("registry-answer", `${host} does not list its repositories`);
+  return parsed2.data.repositories ?? [];
+}
+async function ask(host) {
+  try {
+    const reply = await transfer({
+      url: new URL(`http://${host}/v2/_catalog`),
+      method: "GET",
+      headers: {},
+      deadlineMs: 3e4,
+      limits: DEFAULT_LIMITS,
+      signal: new AbortController().signal
+    });
+    return { status: reply.status, body: await reply.read(MAX_CATALOG_BYTES) };
+  } catch (thrown) {
+    throw thrown instanceof TransientError ? registryError(thrown.reason, thrown.message, thrown) : thrown;
+  }
+}
+function parseJson9(body) {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    return void 0;
+  }
+}
+var catalogSchema, MAX_CATALOG_BYTES;
+var init_catalog2 = __esm({
+  "src/registry/catalog.ts"() {
+    "use strict";
+    init_zod();
+    init_failure();
+    init_transfer();
+    init_registry();
+    catalogSchema = external_exports.object({ repositories: external_exports.array(external_exports.string().max(512)).max(1e4).nullish() });
+    MAX_CATALOG_BYTES = 4 * 1024 * 1024;
   }
 });
 
@@ -77159,7 +77634,7 @@ __export(demo_exports, {
   demo: () => demo
 });
 async function demo(given) {
-  const output2 = (0, import_node_path50.resolve)(given.output);
+  const output2 = (0, import_node_path52.resolve)(given.output);
   const environment = { ...given.environment, COSIGN_PASSWORD: PASSWORD };
   return await withSession(
     { environment, target: process.stderr, timeoutMs: MINUTES2 * 6e4 },
@@ -77167,7 +77642,7 @@ async function demo(given) {
   );
 }
 async function rehearse(services, output2, source) {
-  await (0, import_promises53.mkdir)((0, import_node_path50.join)(output2, "bin"), { recursive: true });
+  await (0, import_promises54.mkdir)((0, import_node_path52.join)(output2, "bin"), { recursive: true });
   const commands2 = services.newCommands();
   say("Portcullis demo: one example, gated twice. Keys and registry live on this machine only.");
   const tools2 = await installTools(toolServices(services, commands2), {
@@ -77176,8 +77651,9 @@ async function rehearse(services, output2, source) {
     allowSource: true
   });
   const cosign = toolOf(tools2, "cosign").program;
-  await (0, import_promises53.copyFile)(cosign.path, (0, import_node_path50.join)(output2, "bin", "cosign"));
-  await generateKeyPair({ commands: commands2, program: cosign }, (0, import_node_path50.join)(services.workDir, "rehearsal"), PASSWORD);
+  await (0, import_promises54.rm)((0, import_node_path52.join)(output2, "bin", "cosign"), { force: true });
+  await (0, import_promises54.copyFile)(cosign.path, (0, import_node_path52.join)(output2, "bin", "cosign"), import_promises54.constants.COPYFILE_EXCL);
+  await generateKeyPair({ commands: commands2, program: cosign }, (0, import_node_path52.join)(services.workDir, "rehearsal"), PASSWORD);
   const engine = await engineAnswers(commands2) ? "docker" : "layout";
   say(
     engine === "docker" ? "Docker answers: it builds the example." : "No Docker answers: the example's ready layout is used."
@@ -77186,53 +77662,72 @@ async function rehearse(services, output2, source) {
   const registry3 = await serveRegistry(crane);
   const run2 = { services, tools: tools2, output: output2, engine, host: registry3.host };
   const refused3 = await gateVariant(run2, "vulnerable");
-  const after = await listRepositories(crane, registry3.host);
+  const after = await repositoriesOf(registry3.host);
   say(`The registry now holds ${after.length === 0 ? "nothing" : after.join(", ")}.`);
+  services.signal.throwIfAborted();
   const released2 = await gateVariant(run2, "fixed");
+  services.signal.throwIfAborted();
   const good = refused3.exitCode === 1 && after.length === 0 && released2.release.state === "released";
   closing2(run2, released2, good);
   return good ? 0 : 3;
 }
 async function gateVariant(run2, variant) {
-  const example = (0, import_node_path50.join)(run2.services.programRoot, "examples", "app");
+  const example = (0, import_node_path52.relative)(process.cwd(), (0, import_node_path52.join)(run2.services.programRoot, "examples", "app"));
   say(`
 ${variant === "vulnerable" ? "1. The vulnerable variant" : "2. The fixed variant"}`);
   const values = {
     image: `${run2.host}/demo/app`,
-    context: (0, import_node_path50.join)(example, variant),
-    ...run2.engine === "layout" ? { subject: `oci-layout:${(0, import_node_path50.join)(example, "layouts", variant)}` } : {},
-    policy: (0, import_node_path50.join)(example, variant, ".github", "portcullis.yml"),
-    database: (0, import_node_path50.join)(run2.services.programRoot, "data", "demo-db.tar.gz"),
+    context: (0, import_node_path52.join)(example, variant),
+    ...run2.engine === "layout" ? { subject: `oci-layout:${(0, import_node_path52.join)(example, "layouts", variant)}` } : {},
+    policy: (0, import_node_path52.join)(example, variant, ".github", "portcullis.yml"),
+    database: (0, import_node_path52.join)(run2.services.programRoot, "data", "demo-db.tar.gz"),
     publish: "always",
     tags: "1.0.0",
     sign: "key",
-    key: (0, import_node_path50.join)(run2.services.workDir, "rehearsal.key"),
-    output: (0, import_node_path50.join)(run2.output, variant)
+    key: (0, import_node_path52.join)(run2.services.workDir, "rehearsal.key"),
+    output: (0, import_node_path52.join)(run2.output, variant)
   };
   return await gate({
     services: run2.services,
     request: readInputs((name) => values[name] ?? "", { sigil: "--" }),
     kind: "terminal",
-    surfaces: terminalSurface(process.stdout, import_picocolors3.default.isColorSupported),
+    surfaces: reportHere,
     road: {
       ...ROAD,
-      tools: () => Promise.resolve({ value: run2.tools, detail: "verified at the start of the demo" })
+      tools: () => Promise.resolve({ value: run2.tools, detail: "verified at the start of the demo" }),
+      release: async (given, input2) => {
+        const released2 = await ROAD.release(given, input2);
+        return { ...released2, value: lasting(run2, released2.value) };
+      }
     }
   });
 }
+async function reportHere(record2, reportDir) {
+  const { verifyCommand: verifyCommand2, ...release3 } = record2.release;
+  const shown = verifyCommand2 === void 0 ? record2 : { ...record2, release: release3 };
+  await terminalSurface(process.stdout, import_picocolors3.default.isColorSupported)(shown, reportDir);
+}
+function lasting(run2, outcome2) {
+  const verifyCommand2 = bundleVerifyCommand(outcome2.record, {
+    cosign: here((0, import_node_path52.join)(run2.output, "bin", "cosign")),
+    dir: here((0, import_node_path52.join)(run2.output, "fixed"))
+  });
+  return verifyCommand2 === void 0 ? outcome2 : { ...outcome2, record: { ...outcome2.record, verifyCommand: verifyCommand2 } };
+}
+function here(path3) {
+  return (0, import_node_path52.relative)(process.cwd(), path3) || ".";
+}
 function closing2(run2, released2, good) {
-  const here = (path3) => (0, import_node_path50.relative)(process.cwd(), path3) || ".";
   if (!good) {
     say("\nThe demo did not go as it must: the records say why.");
     say(
-      `  ${here((0, import_node_path50.join)(run2.output, "vulnerable", "portcullis.json"))}
-  ${here((0, import_node_path50.join)(run2.output, "fixed", "portcullis.json"))}`
+      `  ${here((0, import_node_path52.join)(run2.output, "vulnerable", "portcullis.json"))}
+  ${here((0, import_node_path52.join)(run2.output, "fixed", "portcullis.json"))}`
     );
     return;
   }
-  const fixed = (0, import_node_path50.join)(run2.output, "fixed");
-  const cosign = here((0, import_node_path50.join)(run2.output, "bin", "cosign"));
-  const command = bundleVerifyCommand(released2.release, { cosign, dir: here(fixed) });
+  const fixed = (0, import_node_path52.join)(run2.output, "fixed");
+  const command = released2.release.verifyCommand;
   if (command === void 0) {
     throw new GateError("tool", {
       reason: "demo-without-signature",
@@ -77240,33 +77735,38 @@ function closing2(run2, released2, good) {
     });
   }
   say(`
-Refused, then released. The registry of the demo is gone now; the signature can be verified from its bundle:
+Refused, then released. The demo's registry is gone; the signature is in its bundle. Verify it yourself:
 
   ${command}
 
-Reports:
-  ${here((0, import_node_path50.join)(run2.output, "vulnerable", "summary.md"))}
-  ${here((0, import_node_path50.join)(fixed, "summary.md"))}
-  ${here((0, import_node_path50.join)(fixed, "portcullis.json"))}`);
+Reports, as a job would show them, and the record they are made from:
+
+  ${here((0, import_node_path52.join)(run2.output, "vulnerable", "summary.md"))}
+  ${here((0, import_node_path52.join)(fixed, "summary.md"))}
+  ${here((0, import_node_path52.join)(fixed, "portcullis.json"))}
+
+Your own image next: README.md, "On a terminal".`);
 }
 function say(text5) {
   process.stdout.write(`${text5}
 `);
 }
-var import_promises53, import_node_path50, import_picocolors3, MINUTES2, PASSWORD;
+var import_promises54, import_node_path52, import_picocolors3, MINUTES2, PASSWORD;
 var init_demo = __esm({
   "src/commands/demo.ts"() {
     "use strict";
-    import_promises53 = require("node:fs/promises");
-    import_node_path50 = require("node:path");
+    import_promises54 = require("node:fs/promises");
+    import_node_path52 = require("node:path");
     import_picocolors3 = __toESM(require_picocolors(), 1);
     init_docker();
     init_errors();
+    init_catalog2();
     init_verify_command();
     init_inputs();
     init_cosign();
     init_crane();
     init_install();
+    init_tool_set();
     init_gate();
     init_road();
     init_session();
@@ -77277,17 +77777,8 @@ var init_demo = __esm({
   }
 });
 
-// src/commands/worst.ts
-function assumeTheWorst(write) {
-  process.exitCode = 3;
-  const crash = (thrown) => {
-    write(`portcullis: ${thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown)}
-`);
-    process.exit(3);
-  };
-  process.on("uncaughtException", crash);
-  process.on("unhandledRejection", crash);
-}
+// src/cli.ts
+init_worst();
 
 // node_modules/commander/lib/error.js
 var CommanderError = class extends Error {
@@ -80665,6 +81156,8 @@ var program = new Command();
 init_errors();
 init_request();
 init_version();
+init_stopped();
+init_worst();
 var LATER_VERBS = [
   "release",
   "verify",
@@ -80678,6 +81171,14 @@ var LATER_VERBS = [
   "fix",
   "replay"
 ];
+var AFTER_HELP = `
+Examples:
+  portcullis demo
+  portcullis gate . --image registry.example.com/acme/api --publish never
+  portcullis report portcullis-report/portcullis.json --format summary
+
+Exit codes: 0 pass, 1 fail, 2 something to correct in flags or policy,
+3 incomplete (neither clean nor vulnerable), 130 and 143 stopped.`;
 async function runTerminal(argv, environment) {
   const ending2 = { code: 3 };
   const program2 = createProgram(environment, ending2);
@@ -80686,14 +81187,14 @@ async function runTerminal(argv, environment) {
     return ending2.code;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
+    if (thrown instanceof SessionStopped) return thrown.exitCode;
     if (!(thrown instanceof GateError)) throw thrown;
-    process.stderr.write(`portcullis: ${describeError(thrown)}
-`);
+    process.stderr.write(inertLines(`portcullis: ${describeError(thrown)}`));
     return thrown.code === "config" ? 2 : 3;
   }
 }
 function createProgram(environment, ending2) {
-  const program2 = new Command("portcullis").description("From a Dockerfile and a policy to a signed, verified image, or to a clear refusal.").version(programVersion()).exitOverride().showHelpAfterError("(portcullis --help shows the verbs, portcullis gate --help the flags)");
+  const program2 = new Command("portcullis").description("From a Dockerfile and a policy to a signed, verified image, or to a clear refusal.").version(programVersion()).exitOverride().showHelpAfterError("(portcullis --help shows the verbs, portcullis gate --help the flags)").addHelpText("after", AFTER_HELP);
   addGate(program2, environment, ending2);
   addReport(program2, ending2);
   addTools(program2, environment, ending2);
@@ -80707,7 +81208,7 @@ function createProgram(environment, ending2) {
   return program2;
 }
 function addGate(program2, environment, ending2) {
-  const command = program2.command("gate").description("Build, scan, judge, and publish when asked to.").argument("[context]", "build context, a folder").exitOverride();
+  const command = program2.command("gate").description("Build or take an image, inspect and judge it; publish it when asked to.").argument("[context]", "build context, a folder; default: the working folder").exitOverride();
   for (const input2 of INPUTS) {
     const text5 = input2.available ? input2.description : `${input2.description} Not available yet.`;
     const takesNothing = input2.default === "false";
@@ -80726,13 +81227,13 @@ function flagText(command, flag) {
   return typeof value === "string" ? value : value === true ? "true" : "";
 }
 function addReport(program2, ending2) {
-  program2.command("report").description("Render a record again.").argument("<record>", "path of portcullis.json").option("--format <format>", "json, summary, annotations or terminal", "terminal").exitOverride().action(async (record2, options) => {
+  program2.command("report").description("Show a finished run again, from its record.").argument("<record>", "path of portcullis.json").option("--format <format>", "json, summary, annotations or terminal", "terminal").exitOverride().action(async (record2, options) => {
     const { reportRecord: reportRecord2 } = await Promise.resolve().then(() => (init_report(), report_exports));
     ending2.code = await reportRecord2(record2, options.format);
   });
 }
 function addTools(program2, environment, ending2) {
-  program2.command("tools").description("List, install or verify the pinned programs.").argument("<verb>", "list, install or verify").option("--tools <source>", "auto, release, mirror:URL, dir:PATH, path or source", "auto").exitOverride().action(async (verb, options) => {
+  program2.command("tools").description("List, install or verify the pinned programs the gate runs.").argument("<verb>", "list, install or verify").option("--tools <source>", "auto, release, mirror:URL, dir:PATH, path or source", "auto").exitOverride().action(async (verb, options) => {
     const { toolsVerb: toolsVerb2 } = await Promise.resolve().then(() => (init_tools(), tools_exports));
     ending2.code = await toolsVerb2({ verb, source: options.tools, environment });
   });
@@ -80749,8 +81250,7 @@ assumeTheWorst((text5) => process.stderr.write(text5));
 runTerminal(process.argv, process.env).then(
   (code2) => process.exit(code2),
   (thrown) => {
-    process.stderr.write(`portcullis: ${thrown instanceof Error ? thrown.message : "crashed"}
-`);
+    process.stderr.write(inertLines(`portcullis: ${thrown instanceof Error ? thrown.message : "crashed"}`));
     process.exit(3);
   }
 );

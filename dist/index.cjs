@@ -2168,9 +2168,9 @@ var require_dispatcher_base = __commonJS({
       }
       close(callback) {
         if (callback === void 0) {
-          return new Promise((resolve8, reject) => {
+          return new Promise((resolve9, reject) => {
             this.close((err, data) => {
-              return err ? reject(err) : resolve8(data);
+              return err ? reject(err) : resolve9(data);
             });
           });
         }
@@ -2208,12 +2208,12 @@ var require_dispatcher_base = __commonJS({
           err = null;
         }
         if (callback === void 0) {
-          return new Promise((resolve8, reject) => {
+          return new Promise((resolve9, reject) => {
             this.destroy(err, (err2, data) => {
               return err2 ? (
                 /* istanbul ignore next: should never error */
                 reject(err2)
-              ) : resolve8(data);
+              ) : resolve9(data);
             });
           });
         }
@@ -4480,8 +4480,8 @@ var require_util2 = __commonJS({
     function createDeferredPromise() {
       let res;
       let rej;
-      const promise2 = new Promise((resolve8, reject) => {
-        res = resolve8;
+      const promise2 = new Promise((resolve9, reject) => {
+        res = resolve9;
         rej = reject;
       });
       return { promise: promise2, resolve: res, reject: rej };
@@ -5793,7 +5793,7 @@ var require_client_h1 = __commonJS({
       kResume,
       kHTTPContext
     } = require_symbols();
-    var constants11 = require_constants2();
+    var constants13 = require_constants2();
     var EMPTY_BUF = Buffer.alloc(0);
     var FastBuffer = Buffer[Symbol.species];
     var addListener = util.addListener;
@@ -5868,7 +5868,7 @@ var require_client_h1 = __commonJS({
       constructor(client, socket, { exports: exports3 }) {
         assert4(Number.isFinite(client[kMaxHeadersSize]) && client[kMaxHeadersSize] > 0);
         this.llhttp = exports3;
-        this.ptr = this.llhttp.llhttp_alloc(constants11.TYPE.RESPONSE);
+        this.ptr = this.llhttp.llhttp_alloc(constants13.TYPE.RESPONSE);
         this.client = client;
         this.socket = socket;
         this.timeout = null;
@@ -5963,11 +5963,11 @@ var require_client_h1 = __commonJS({
             currentBufferRef = null;
           }
           const offset = llhttp.llhttp_get_error_pos(this.ptr) - currentBufferPtr;
-          if (ret !== constants11.ERROR.OK) {
+          if (ret !== constants13.ERROR.OK) {
             const body = data.subarray(offset);
-            if (ret === constants11.ERROR.PAUSED_UPGRADE) {
+            if (ret === constants13.ERROR.PAUSED_UPGRADE) {
               this.onUpgrade(body);
-            } else if (ret === constants11.ERROR.PAUSED) {
+            } else if (ret === constants13.ERROR.PAUSED) {
               this.paused = true;
               socket.unshift(body);
             } else {
@@ -5990,10 +5990,10 @@ var require_client_h1 = __commonJS({
         } finally {
           currentParser = null;
         }
-        if (ret === constants11.ERROR.OK) {
+        if (ret === constants13.ERROR.OK) {
           return null;
         }
-        if (ret === constants11.ERROR.PAUSED || ret === constants11.ERROR.PAUSED_UPGRADE) {
+        if (ret === constants13.ERROR.PAUSED || ret === constants13.ERROR.PAUSED_UPGRADE) {
           this.paused = true;
           return null;
         }
@@ -6010,7 +6010,7 @@ var require_client_h1 = __commonJS({
           const len = new Uint8Array(llhttp.memory.buffer, ptr).indexOf(0);
           message = "Response does not match the HTTP/1.1 protocol (" + Buffer.from(llhttp.memory.buffer, ptr, len).toString() + ")";
         }
-        return new HTTPParserError(message, constants11.ERROR[ret], data);
+        return new HTTPParserError(message, constants13.ERROR[ret], data);
       }
       destroy() {
         assert4(this.ptr != null);
@@ -6190,7 +6190,7 @@ var require_client_h1 = __commonJS({
           socket[kBlocking] = false;
           client[kResume]();
         }
-        return pause ? constants11.ERROR.PAUSED : 0;
+        return pause ? constants13.ERROR.PAUSED : 0;
       }
       onBody(buf) {
         const { client, socket, statusCode: statusCode2, maxResponseSize } = this;
@@ -6212,7 +6212,7 @@ var require_client_h1 = __commonJS({
         }
         this.bytesRead += buf.length;
         if (request.onData(buf) === false) {
-          return constants11.ERROR.PAUSED;
+          return constants13.ERROR.PAUSED;
         }
       }
       onMessageComplete() {
@@ -6248,13 +6248,13 @@ var require_client_h1 = __commonJS({
         if (socket[kWriting]) {
           assert4(client[kRunning] === 0);
           util.destroy(socket, new InformationalError("reset"));
-          return constants11.ERROR.PAUSED;
+          return constants13.ERROR.PAUSED;
         } else if (!shouldKeepAlive) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants11.ERROR.PAUSED;
+          return constants13.ERROR.PAUSED;
         } else if (socket[kReset] && client[kRunning] === 0) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants11.ERROR.PAUSED;
+          return constants13.ERROR.PAUSED;
         } else if (client[kPipelining] == null || client[kPipelining] === 1) {
           setImmediate(() => client[kResume]());
         } else {
@@ -6601,10 +6601,10 @@ upgrade: ${upgrade}\r
     }
     function writeStream(abort, body, client, request, socket, contentLength, header, expectsPayload) {
       assert4(contentLength !== 0 || client[kRunning] === 0, "stream body cannot be pipelined");
-      let finished = false;
+      let finished2 = false;
       const writer = new AsyncWriter({ abort, socket, request, contentLength, client, expectsPayload, header });
       const onData = function(chunk) {
-        if (finished) {
+        if (finished2) {
           return;
         }
         try {
@@ -6616,7 +6616,7 @@ upgrade: ${upgrade}\r
         }
       };
       const onDrain = function() {
-        if (finished) {
+        if (finished2) {
           return;
         }
         if (body.resume) {
@@ -6627,16 +6627,16 @@ upgrade: ${upgrade}\r
         queueMicrotask(() => {
           body.removeListener("error", onFinished);
         });
-        if (!finished) {
+        if (!finished2) {
           const err = new RequestAbortedError();
           queueMicrotask(() => onFinished(err));
         }
       };
       const onFinished = function(err) {
-        if (finished) {
+        if (finished2) {
           return;
         }
-        finished = true;
+        finished2 = true;
         assert4(socket.destroyed || socket[kWriting] && client[kRunning] <= 1);
         socket.off("drain", onDrain).off("error", onFinished);
         body.removeListener("data", onData).removeListener("end", onFinished).removeListener("close", onClose);
@@ -6732,12 +6732,12 @@ upgrade: ${upgrade}\r
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve8, reject) => {
+      const waitForDrain = () => new Promise((resolve9, reject) => {
         assert4(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve8;
+          callback = resolve9;
         }
       });
       socket.on("close", onDrain).on("drain", onDrain);
@@ -7407,12 +7407,12 @@ var require_client_h2 = __commonJS({
           cb();
         }
       }
-      const waitForDrain = () => new Promise((resolve8, reject) => {
+      const waitForDrain = () => new Promise((resolve9, reject) => {
         assert4(callback === null);
         if (socket[kError]) {
           reject(socket[kError]);
         } else {
-          callback = resolve8;
+          callback = resolve9;
         }
       });
       h2stream.on("close", onDrain).on("drain", onDrain);
@@ -7891,16 +7891,16 @@ var require_client = __commonJS({
         return this[kNeedDrain] < 2;
       }
       async [kClose]() {
-        return new Promise((resolve8) => {
+        return new Promise((resolve9) => {
           if (this[kSize]) {
-            this[kClosedResolve] = resolve8;
+            this[kClosedResolve] = resolve9;
           } else {
-            resolve8(null);
+            resolve9(null);
           }
         });
       }
       async [kDestroy](err) {
-        return new Promise((resolve8) => {
+        return new Promise((resolve9) => {
           const requests = this[kQueue].splice(this[kPendingIdx]);
           for (let i = 0; i < requests.length; i++) {
             const request = requests[i];
@@ -7911,7 +7911,7 @@ var require_client = __commonJS({
               this[kClosedResolve]();
               this[kClosedResolve] = null;
             }
-            resolve8(null);
+            resolve9(null);
           };
           if (this[kHTTPContext]) {
             this[kHTTPContext].destroy(err, callback);
@@ -7962,7 +7962,7 @@ var require_client = __commonJS({
         });
       }
       try {
-        const socket = await new Promise((resolve8, reject) => {
+        const socket = await new Promise((resolve9, reject) => {
           client[kConnector]({
             host,
             hostname: hostname3,
@@ -7974,7 +7974,7 @@ var require_client = __commonJS({
             if (err) {
               reject(err);
             } else {
-              resolve8(socket2);
+              resolve9(socket2);
             }
           });
         });
@@ -8310,8 +8310,8 @@ var require_pool_base = __commonJS({
         if (this[kQueue].isEmpty()) {
           await Promise.all(this[kClients].map((c) => c.close()));
         } else {
-          await new Promise((resolve8) => {
-            this[kClosedResolve] = resolve8;
+          await new Promise((resolve9) => {
+            this[kClosedResolve] = resolve9;
           });
         }
       }
@@ -9580,7 +9580,7 @@ var require_readable = __commonJS({
         if (this._readableState.closeEmitted) {
           return null;
         }
-        return await new Promise((resolve8, reject) => {
+        return await new Promise((resolve9, reject) => {
           if (this[kContentLength] > limit) {
             this.destroy(new AbortError());
           }
@@ -9593,7 +9593,7 @@ var require_readable = __commonJS({
             if (signal?.aborted) {
               reject(signal.reason ?? new AbortError());
             } else {
-              resolve8(null);
+              resolve9(null);
             }
           }).on("error", noop2).on("data", function(chunk) {
             limit -= chunk.length;
@@ -9612,7 +9612,7 @@ var require_readable = __commonJS({
     }
     async function consume(stream, type) {
       assert4(!stream[kConsume]);
-      return new Promise((resolve8, reject) => {
+      return new Promise((resolve9, reject) => {
         if (isUnusable(stream)) {
           const rState = stream._readableState;
           if (rState.destroyed && rState.closeEmitted === false) {
@@ -9629,7 +9629,7 @@ var require_readable = __commonJS({
             stream[kConsume] = {
               type,
               stream,
-              resolve: resolve8,
+              resolve: resolve9,
               reject,
               length: 0,
               body: []
@@ -9699,18 +9699,18 @@ var require_readable = __commonJS({
       return buffer;
     }
     function consumeEnd(consume2) {
-      const { type, body, resolve: resolve8, stream, length } = consume2;
+      const { type, body, resolve: resolve9, stream, length } = consume2;
       try {
         if (type === "text") {
-          resolve8(chunksDecode(body, length));
+          resolve9(chunksDecode(body, length));
         } else if (type === "json") {
-          resolve8(JSON.parse(chunksDecode(body, length)));
+          resolve9(JSON.parse(chunksDecode(body, length)));
         } else if (type === "arrayBuffer") {
-          resolve8(chunksConcat(body, length).buffer);
+          resolve9(chunksConcat(body, length).buffer);
         } else if (type === "blob") {
-          resolve8(new Blob(body, { type: stream[kContentType] }));
+          resolve9(new Blob(body, { type: stream[kContentType] }));
         } else if (type === "bytes") {
-          resolve8(chunksConcat(body, length));
+          resolve9(chunksConcat(body, length));
         }
         consumeFinish(consume2);
       } catch (err) {
@@ -9967,9 +9967,9 @@ var require_api_request = __commonJS({
     };
     function request(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           request.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve8(data);
+            return err ? reject(err) : resolve9(data);
           });
         });
       }
@@ -10044,7 +10044,7 @@ var require_api_stream = __commonJS({
   "node_modules/undici/lib/api/api-stream.js"(exports2, module2) {
     "use strict";
     var assert4 = require("node:assert");
-    var { finished, PassThrough: PassThrough4 } = require("node:stream");
+    var { finished: finished2, PassThrough: PassThrough4 } = require("node:stream");
     var { InvalidArgumentError, InvalidReturnValueError } = require_errors();
     var util = require_util();
     var { getResolveErrorBodyCallback } = require_util3();
@@ -10140,7 +10140,7 @@ var require_api_stream = __commonJS({
           if (!res || typeof res.write !== "function" || typeof res.end !== "function" || typeof res.on !== "function") {
             throw new InvalidReturnValueError("expected Writable");
           }
-          finished(res, { readable: false }, (err) => {
+          finished2(res, { readable: false }, (err) => {
             const { callback: callback2, res: res2, opaque: opaque2, trailers, abort } = this;
             this.res = null;
             if (err || !res2.readable) {
@@ -10192,9 +10192,9 @@ var require_api_stream = __commonJS({
     };
     function stream(opts, factory, callback) {
       if (callback === void 0) {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           stream.call(this, opts, factory, (err, data) => {
-            return err ? reject(err) : resolve8(data);
+            return err ? reject(err) : resolve9(data);
           });
         });
       }
@@ -10479,9 +10479,9 @@ var require_api_upgrade = __commonJS({
     };
     function upgrade(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           upgrade.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve8(data);
+            return err ? reject(err) : resolve9(data);
           });
         });
       }
@@ -10573,9 +10573,9 @@ var require_api_connect = __commonJS({
     };
     function connect7(opts, callback) {
       if (callback === void 0) {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           connect7.call(this, opts, (err, data) => {
-            return err ? reject(err) : resolve8(data);
+            return err ? reject(err) : resolve9(data);
           });
         });
       }
@@ -12848,7 +12848,7 @@ var require_request2 = __commonJS({
     var { URLSerializer } = require_data_url();
     var { kConstruct } = require_symbols();
     var assert4 = require("node:assert");
-    var { getMaxListeners, setMaxListeners, getEventListeners, defaultMaxListeners } = require("node:events");
+    var { getMaxListeners, setMaxListeners: setMaxListeners2, getEventListeners, defaultMaxListeners } = require("node:events");
     var kAbortController = /* @__PURE__ */ Symbol("abortController");
     var requestFinalizer = new FinalizationRegistry2(({ signal, abort }) => {
       signal.removeEventListener("abort", abort);
@@ -13081,9 +13081,9 @@ var require_request2 = __commonJS({
             const abort = buildAbort(acRef);
             try {
               if (typeof getMaxListeners === "function" && getMaxListeners(signal) === defaultMaxListeners) {
-                setMaxListeners(1500, signal);
+                setMaxListeners2(1500, signal);
               } else if (getEventListeners(signal, "abort").length >= defaultMaxListeners) {
-                setMaxListeners(1500, signal);
+                setMaxListeners2(1500, signal);
               }
             } catch {
             }
@@ -13573,7 +13573,7 @@ var require_fetch = __commonJS({
       subresourceSet
     } = require_constants3();
     var EE = require("node:events");
-    var { Readable: Readable2, pipeline: pipeline6, finished } = require("node:stream");
+    var { Readable: Readable2, pipeline: pipeline6, finished: finished2 } = require("node:stream");
     var { addAbortListener, isErrored, isReadable: isReadable2, bufferToLowerCasedHeaderName } = require_util();
     var { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = require_data_url();
     var { getGlobalDispatcher } = require_global2();
@@ -14041,7 +14041,7 @@ var require_fetch = __commonJS({
       if (internalResponse.body == null) {
         processResponseEndOfBody();
       } else {
-        finished(internalResponse.body.stream, () => {
+        finished2(internalResponse.body.stream, () => {
           processResponseEndOfBody();
         });
       }
@@ -14438,7 +14438,7 @@ var require_fetch = __commonJS({
       function dispatch({ body }) {
         const url2 = requestCurrentURL(request);
         const agent = fetchParams.controller.dispatcher;
-        return new Promise((resolve8, reject) => agent.dispatch(
+        return new Promise((resolve9, reject) => agent.dispatch(
           {
             path: url2.pathname + url2.search,
             origin: url2.origin,
@@ -14514,7 +14514,7 @@ var require_fetch = __commonJS({
               }
               this.body = new Readable2({ read: resume2 });
               const onError = this.onError.bind(this);
-              resolve8({
+              resolve9({
                 status,
                 statusText,
                 headersList,
@@ -14557,7 +14557,7 @@ var require_fetch = __commonJS({
               for (let i = 0; i < rawHeaders.length; i += 2) {
                 headersList.append(bufferToLowerCasedHeaderName(rawHeaders[i]), rawHeaders[i + 1].toString("latin1"), true);
               }
-              resolve8({
+              resolve9({
                 status,
                 statusText: STATUS_CODES[status],
                 headersList,
@@ -18298,8 +18298,8 @@ var require_util8 = __commonJS({
       return true;
     }
     function delay(ms2) {
-      return new Promise((resolve8) => {
-        setTimeout(resolve8, ms2).unref();
+      return new Promise((resolve9) => {
+        setTimeout(resolve9, ms2).unref();
       });
     }
     module2.exports = {
@@ -21526,8 +21526,8 @@ var require_streamx = __commonJS({
             return this;
           },
           next() {
-            return new Promise(function(resolve8, reject) {
-              promiseResolve = resolve8;
+            return new Promise(function(resolve9, reject) {
+              promiseResolve = resolve9;
               promiseReject = reject;
               const data = stream.read();
               if (data !== null) ondata(data);
@@ -21560,11 +21560,11 @@ var require_streamx = __commonJS({
         }
         function destroy(err) {
           stream.destroy(err);
-          return new Promise((resolve8, reject) => {
-            if (stream._duplexState & DESTROYED2) return resolve8({ value: void 0, done: true });
+          return new Promise((resolve9, reject) => {
+            if (stream._duplexState & DESTROYED2) return resolve9({ value: void 0, done: true });
             stream.once("close", function() {
               if (err) reject(err);
-              else resolve8({ value: void 0, done: true });
+              else resolve9({ value: void 0, done: true });
             });
           });
         }
@@ -21608,8 +21608,8 @@ var require_streamx = __commonJS({
         const writes = pending + (ws2._duplexState & WRITE_WRITING ? 1 : 0);
         if (writes === 0) return Promise.resolve(true);
         if (state.drains === null) state.drains = [];
-        return new Promise((resolve8) => {
-          state.drains.push({ writes, resolve: resolve8 });
+        return new Promise((resolve9) => {
+          state.drains.push({ writes, resolve: resolve9 });
         });
       }
       write(data) {
@@ -21714,10 +21714,10 @@ var require_streamx = __commonJS({
       cb(null);
     }
     function pipelinePromise(...streams) {
-      return new Promise((resolve8, reject) => {
+      return new Promise((resolve9, reject) => {
         return pipeline6(...streams, (err) => {
           if (err) return reject(err);
-          resolve8();
+          resolve9();
         });
       });
     }
@@ -22387,16 +22387,16 @@ var require_extract = __commonJS({
           entryCallback = null;
           cb(err);
         }
-        function onnext(resolve8, reject) {
+        function onnext(resolve9, reject) {
           if (error63) {
             return reject(error63);
           }
           if (entryStream) {
-            resolve8({ value: entryStream, done: false });
+            resolve9({ value: entryStream, done: false });
             entryStream = null;
             return;
           }
-          promiseResolve = resolve8;
+          promiseResolve = resolve9;
           promiseReject = reject;
           consumeCallback(null);
           if (extract3._finished && promiseResolve) {
@@ -22424,11 +22424,11 @@ var require_extract = __commonJS({
         function destroy(err) {
           extract3.destroy(err);
           consumeCallback(err);
-          return new Promise((resolve8, reject) => {
-            if (extract3.destroyed) return resolve8({ value: void 0, done: true });
+          return new Promise((resolve9, reject) => {
+            if (extract3.destroyed) return resolve9({ value: void 0, done: true });
             extract3.once("close", function() {
               if (err) reject(err);
-              else resolve8({ value: void 0, done: true });
+              else resolve9({ value: void 0, done: true });
             });
           });
         }
@@ -22449,7 +22449,7 @@ var require_extract = __commonJS({
 // node_modules/tar-stream/constants.js
 var require_constants7 = __commonJS({
   "node_modules/tar-stream/constants.js"(exports2, module2) {
-    var constants11 = {
+    var constants13 = {
       // just for envs without fs
       S_IFMT: 61440,
       S_IFDIR: 16384,
@@ -22459,9 +22459,9 @@ var require_constants7 = __commonJS({
       S_IFLNK: 40960
     };
     try {
-      module2.exports = require("fs").constants || constants11;
+      module2.exports = require("fs").constants || constants13;
     } catch {
-      module2.exports = constants11;
+      module2.exports = constants13;
     }
   }
 });
@@ -22471,7 +22471,7 @@ var require_pack = __commonJS({
   "node_modules/tar-stream/pack.js"(exports2, module2) {
     var { Readable: Readable2, Writable, getStreamError } = require_streamx();
     var b4a = require_b4a();
-    var constants11 = require_constants7();
+    var constants13 = require_constants7();
     var headers = require_headers2();
     var DMODE = 493;
     var FMODE = 420;
@@ -22674,16 +22674,16 @@ var require_pack = __commonJS({
       return new Pack(opts);
     };
     function modeToType(mode) {
-      switch (mode & constants11.S_IFMT) {
-        case constants11.S_IFBLK:
+      switch (mode & constants13.S_IFMT) {
+        case constants13.S_IFBLK:
           return "block-device";
-        case constants11.S_IFCHR:
+        case constants13.S_IFCHR:
           return "character-device";
-        case constants11.S_IFDIR:
+        case constants13.S_IFDIR:
           return "directory";
-        case constants11.S_IFIFO:
+        case constants13.S_IFIFO:
           return "fifo";
-        case constants11.S_IFLNK:
+        case constants13.S_IFLNK:
           return "symlink";
       }
       return "file";
@@ -29418,10 +29418,10 @@ var init_esm = __esm({
        * Return a void Promise that resolves once the stream ends.
        */
       async promise() {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           this.on(DESTROYED, () => reject(new Error("stream destroyed")));
           this.on("error", (er) => reject(er));
-          this.on("end", () => resolve8());
+          this.on("end", () => resolve9());
         });
       }
       /**
@@ -29445,7 +29445,7 @@ var init_esm = __esm({
             return Promise.resolve({ done: false, value: res });
           if (this[EOF])
             return stop();
-          let resolve8;
+          let resolve9;
           let reject;
           const onerr = (er) => {
             this.off("data", ondata);
@@ -29459,19 +29459,19 @@ var init_esm = __esm({
             this.off("end", onend);
             this.off(DESTROYED, ondestroy);
             this.pause();
-            resolve8({ value, done: !!this[EOF] });
+            resolve9({ value, done: !!this[EOF] });
           };
           const onend = () => {
             this.off("error", onerr);
             this.off("data", ondata);
             this.off(DESTROYED, ondestroy);
             stop();
-            resolve8({ done: true, value: void 0 });
+            resolve9({ done: true, value: void 0 });
           };
           const ondestroy = () => onerr(new Error("stream destroyed"));
           return new Promise((res2, rej) => {
             reject = rej;
-            resolve8 = res2;
+            resolve9 = res2;
             this.once(DESTROYED, ondestroy);
             this.once("error", onerr);
             this.once("end", onend);
@@ -29574,12 +29574,12 @@ var init_esm = __esm({
 });
 
 // node_modules/minizlib/dist/esm/constants.js
-var import_zlib, realZlibConstants, constants8;
+var import_zlib, realZlibConstants, constants10;
 var init_constants = __esm({
   "node_modules/minizlib/dist/esm/constants.js"() {
     import_zlib = __toESM(require("zlib"), 1);
     realZlibConstants = import_zlib.default.constants || { ZLIB_VERNUM: 4736 };
-    constants8 = Object.freeze(Object.assign(/* @__PURE__ */ Object.create(null), {
+    constants10 = Object.freeze(Object.assign(/* @__PURE__ */ Object.create(null), {
       Z_NO_FLUSH: 0,
       Z_PARTIAL_FLUSH: 1,
       Z_SYNC_FLUSH: 2,
@@ -29706,7 +29706,7 @@ __export(esm_exports2, {
   ZlibError: () => ZlibError,
   ZstdCompress: () => ZstdCompress,
   ZstdDecompress: () => ZstdDecompress,
-  constants: () => constants8
+  constants: () => constants10
 });
 var import_assert, import_buffer, realZlib2, OriginalBufferConcat, desc, noop, passthroughBufferConcat, _superWrite, ZlibError, _flushFlag, ZlibBase, Zlib, Deflate, Inflate, Gzip, Gunzip, DeflateRaw, InflateRaw, Unzip, Brotli, BrotliCompress, BrotliDecompress, Zstd, ZstdCompress, ZstdDecompress;
 var init_esm2 = __esm({
@@ -29890,9 +29890,9 @@ var init_esm2 = __esm({
       #strategy;
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants8.Z_NO_FLUSH;
-        opts.finishFlush = opts.finishFlush || constants8.Z_FINISH;
-        opts.fullFlushFlag = constants8.Z_FULL_FLUSH;
+        opts.flush = opts.flush || constants10.Z_NO_FLUSH;
+        opts.finishFlush = opts.finishFlush || constants10.Z_FINISH;
+        opts.fullFlushFlag = constants10.Z_FULL_FLUSH;
         super(opts, mode);
         this.#level = opts.level;
         this.#strategy = opts.strategy;
@@ -29905,7 +29905,7 @@ var init_esm2 = __esm({
         if (!this.handle.params)
           throw new Error("not supported in this implementation");
         if (this.#level !== level || this.#strategy !== strategy) {
-          this.flush(constants8.Z_SYNC_FLUSH);
+          this.flush(constants10.Z_SYNC_FLUSH);
           (0, import_assert.default)(this.handle, "zlib binding closed");
           const origFlush = this.handle.flush;
           this.handle.flush = (flushFlag, cb) => {
@@ -29976,9 +29976,9 @@ var init_esm2 = __esm({
     Brotli = class extends ZlibBase {
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants8.BROTLI_OPERATION_PROCESS;
-        opts.finishFlush = opts.finishFlush || constants8.BROTLI_OPERATION_FINISH;
-        opts.fullFlushFlag = constants8.BROTLI_OPERATION_FLUSH;
+        opts.flush = opts.flush || constants10.BROTLI_OPERATION_PROCESS;
+        opts.finishFlush = opts.finishFlush || constants10.BROTLI_OPERATION_FINISH;
+        opts.fullFlushFlag = constants10.BROTLI_OPERATION_FLUSH;
         super(opts, mode);
       }
     };
@@ -29995,9 +29995,9 @@ var init_esm2 = __esm({
     Zstd = class extends ZlibBase {
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants8.ZSTD_e_continue;
-        opts.finishFlush = opts.finishFlush || constants8.ZSTD_e_end;
-        opts.fullFlushFlag = constants8.ZSTD_e_flush;
+        opts.flush = opts.flush || constants10.ZSTD_e_continue;
+        opts.finishFlush = opts.finishFlush || constants10.ZSTD_e_end;
+        opts.fullFlushFlag = constants10.ZSTD_e_flush;
         super(opts, mode);
       }
     };
@@ -34075,12 +34075,12 @@ var require_body2 = __commonJS({
         if (resTimeout && resTimeout.unref) {
           resTimeout.unref();
         }
-        return new Promise((resolve8) => {
+        return new Promise((resolve9) => {
           if (stream !== upstream) {
             upstream.on("error", (er) => stream.emit("error", er));
             upstream.pipe(stream);
           }
-          resolve8();
+          resolve9();
         }).then(() => stream.concat()).then((buf) => {
           clearTimeout(resTimeout);
           return buf;
@@ -34840,7 +34840,7 @@ var require_lib2 = __commonJS({
     var fetch2 = async (url2, opts) => {
       if (/^data:/.test(url2)) {
         const request = new Request(url2, opts);
-        return Promise.resolve().then(() => new Promise((resolve8, reject) => {
+        return Promise.resolve().then(() => new Promise((resolve9, reject) => {
           let type, data;
           try {
             const { pathname, search } = new URL5(url2);
@@ -34864,10 +34864,10 @@ var require_lib2 = __commonJS({
           if (type) {
             headers["Content-Type"] = type;
           }
-          return resolve8(new Response(data, { headers }));
+          return resolve9(new Response(data, { headers }));
         }));
       }
-      return new Promise((resolve8, reject) => {
+      return new Promise((resolve9, reject) => {
         const request = new Request(url2, opts);
         let options;
         try {
@@ -34986,7 +34986,7 @@ var require_lib2 = __commonJS({
                 requestOpts.body = void 0;
                 requestOpts.headers.delete("content-length");
               }
-              resolve8(fetch2(new Request(locationURL, requestOpts)));
+              resolve9(fetch2(new Request(locationURL, requestOpts)));
               finalize2();
               return;
             }
@@ -35014,7 +35014,7 @@ var require_lib2 = __commonJS({
           const codings = headers.get("Content-Encoding");
           if (!request.compress || request.method === "HEAD" || codings === null || res.statusCode === 204 || res.statusCode === 304) {
             response = new Response(body, responseOptions);
-            resolve8(response);
+            resolve9(response);
             return;
           }
           const zlibOptions = {
@@ -35033,7 +35033,7 @@ var require_lib2 = __commonJS({
               ).pipe(unzip),
               responseOptions
             );
-            resolve8(response);
+            resolve9(response);
             return;
           }
           if (codings === "deflate" || codings === "x-deflate") {
@@ -35045,7 +35045,7 @@ var require_lib2 = __commonJS({
                 (er) => decoder2.emit("error", er)
               ).pipe(decoder2);
               response = new Response(decoder2, responseOptions);
-              resolve8(response);
+              resolve9(response);
             });
             return;
           }
@@ -35063,11 +35063,11 @@ var require_lib2 = __commonJS({
               (er) => decoder.emit("error", er)
             ).pipe(decoder);
             response = new Response(decoder, responseOptions);
-            resolve8(response);
+            resolve9(response);
             return;
           }
           response = new Response(body, responseOptions);
-          resolve8(response);
+          resolve9(response);
         });
         writeToStream(req2, request);
       });
@@ -36565,7 +36565,7 @@ var require_lib3 = __commonJS({
         return `${this.algorithm}-${this.digest}${getOptString(this.options)}`;
       }
     };
-    function integrityHashToString(toString, sep3, opts, hashes2) {
+    function integrityHashToString(toString, sep6, opts, hashes2) {
       const toStringIsNotEmpty = toString !== "";
       let shouldAddFirstSep = false;
       let complement = "";
@@ -36575,7 +36575,7 @@ var require_lib3 = __commonJS({
         if (hashString) {
           shouldAddFirstSep = true;
           complement += hashString;
-          complement += sep3;
+          complement += sep6;
         }
       }
       const finalHashString = Hash.prototype.toString.call(hashes2[lastIndex], opts);
@@ -36584,7 +36584,7 @@ var require_lib3 = __commonJS({
         complement += finalHashString;
       }
       if (toStringIsNotEmpty && shouldAddFirstSep) {
-        return toString + sep3 + complement;
+        return toString + sep6 + complement;
       }
       return toString + complement;
     }
@@ -36599,18 +36599,18 @@ var require_lib3 = __commonJS({
         return Object.keys(this).length === 0;
       }
       toString(opts) {
-        let sep3 = opts?.sep || " ";
+        let sep6 = opts?.sep || " ";
         let toString = "";
         if (opts?.strict) {
-          sep3 = sep3.replace(/\S+/g, " ");
+          sep6 = sep6.replace(/\S+/g, " ");
           for (const hash2 of SPEC_ALGORITHMS) {
             if (this[hash2]) {
-              toString = integrityHashToString(toString, sep3, opts, this[hash2]);
+              toString = integrityHashToString(toString, sep6, opts, this[hash2]);
             }
           }
         } else {
           for (const hash2 of Object.keys(this)) {
-            toString = integrityHashToString(toString, sep3, opts, this[hash2]);
+            toString = integrityHashToString(toString, sep6, opts, this[hash2]);
           }
         }
         return toString;
@@ -36734,7 +36734,7 @@ var require_lib3 = __commonJS({
     module2.exports.fromStream = fromStream;
     function fromStream(stream, opts) {
       const istream = integrityStream(opts);
-      return new Promise((resolve8, reject) => {
+      return new Promise((resolve9, reject) => {
         stream.pipe(istream);
         stream.on("error", reject);
         istream.on("error", reject);
@@ -36742,7 +36742,7 @@ var require_lib3 = __commonJS({
         istream.on("integrity", (s) => {
           sri = s;
         });
-        istream.on("end", () => resolve8(sri));
+        istream.on("end", () => resolve9(sri));
         istream.resume();
       });
     }
@@ -36801,7 +36801,7 @@ var require_lib3 = __commonJS({
         ));
       }
       const checker = integrityStream(opts);
-      return new Promise((resolve8, reject) => {
+      return new Promise((resolve9, reject) => {
         stream.pipe(checker);
         stream.on("error", reject);
         checker.on("error", reject);
@@ -36809,7 +36809,7 @@ var require_lib3 = __commonJS({
         checker.on("verified", (s) => {
           verified = s;
         });
-        checker.on("end", () => resolve8(verified));
+        checker.on("end", () => resolve9(verified));
         checker.resume();
       });
     }
@@ -37428,10 +37428,10 @@ var require_minipass = __commonJS({
       }
       // stream.promise().then(() => done, er => emitted error)
       promise() {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           this.on(DESTROYED2, () => reject(new Error("stream destroyed")));
           this.on("error", (er) => reject(er));
-          this.on("end", () => resolve8());
+          this.on("end", () => resolve9());
         });
       }
       // for await (let chunk of stream)
@@ -37442,7 +37442,7 @@ var require_minipass = __commonJS({
             return Promise.resolve({ done: false, value: res });
           if (this[EOF2])
             return Promise.resolve({ done: true });
-          let resolve8 = null;
+          let resolve9 = null;
           let reject = null;
           const onerr = (er) => {
             this.removeListener("data", ondata);
@@ -37453,17 +37453,17 @@ var require_minipass = __commonJS({
             this.removeListener("error", onerr);
             this.removeListener("end", onend);
             this.pause();
-            resolve8({ value, done: !!this[EOF2] });
+            resolve9({ value, done: !!this[EOF2] });
           };
           const onend = () => {
             this.removeListener("error", onerr);
             this.removeListener("data", ondata);
-            resolve8({ done: true });
+            resolve9({ done: true });
           };
           const ondestroy = () => onerr(new Error("stream destroyed"));
           return new Promise((res2, rej) => {
             reject = rej;
-            resolve8 = res2;
+            resolve9 = res2;
             this.once(DESTROYED2, ondestroy);
             this.once("error", onerr);
             this.once("end", onend);
@@ -38056,10 +38056,10 @@ var require_minipass2 = __commonJS({
       }
       // stream.promise().then(() => done, er => emitted error)
       promise() {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           this.on(DESTROYED2, () => reject(new Error("stream destroyed")));
           this.on("error", (er) => reject(er));
-          this.on("end", () => resolve8());
+          this.on("end", () => resolve9());
         });
       }
       // for await (let chunk of stream)
@@ -38070,7 +38070,7 @@ var require_minipass2 = __commonJS({
             return Promise.resolve({ done: false, value: res });
           if (this[EOF2])
             return Promise.resolve({ done: true });
-          let resolve8 = null;
+          let resolve9 = null;
           let reject = null;
           const onerr = (er) => {
             this.removeListener("data", ondata);
@@ -38081,17 +38081,17 @@ var require_minipass2 = __commonJS({
             this.removeListener("error", onerr);
             this.removeListener("end", onend);
             this.pause();
-            resolve8({ value, done: !!this[EOF2] });
+            resolve9({ value, done: !!this[EOF2] });
           };
           const onend = () => {
             this.removeListener("error", onerr);
             this.removeListener("data", ondata);
-            resolve8({ done: true });
+            resolve9({ done: true });
           };
           const ondestroy = () => onerr(new Error("stream destroyed"));
           return new Promise((res2, rej) => {
             reject = rej;
-            resolve8 = res2;
+            resolve9 = res2;
             this.once(DESTROYED2, ondestroy);
             this.once("error", onerr);
             this.once("end", onend);
@@ -39147,10 +39147,10 @@ var require_truncate = __commonJS({
   "node_modules/semver/functions/truncate.js"(exports2, module2) {
     "use strict";
     var parse3 = require_parse2();
-    var constants11 = require_constants9();
+    var constants13 = require_constants9();
     var SemVer = require_semver();
     var truncate = (version2, truncation, options) => {
-      if (!constants11.RELEASE_TYPES.includes(truncation)) {
+      if (!constants13.RELEASE_TYPES.includes(truncation)) {
         return null;
       }
       const clonedVersion = cloneInputVersion(version2, options);
@@ -40390,7 +40390,7 @@ var require_semver2 = __commonJS({
   "node_modules/semver/index.js"(exports2, module2) {
     "use strict";
     var internalRe = require_re();
-    var constants11 = require_constants9();
+    var constants13 = require_constants9();
     var SemVer = require_semver();
     var identifiers = require_identifiers();
     var parse3 = require_parse2();
@@ -40474,8 +40474,8 @@ var require_semver2 = __commonJS({
       re: internalRe.re,
       src: internalRe.src,
       tokens: internalRe.t,
-      SEMVER_SPEC_VERSION: constants11.SEMVER_SPEC_VERSION,
-      RELEASE_TYPES: constants11.RELEASE_TYPES,
+      SEMVER_SPEC_VERSION: constants13.SEMVER_SPEC_VERSION,
+      RELEASE_TYPES: constants13.RELEASE_TYPES,
       compareIdentifiers: identifiers.compareIdentifiers,
       rcompareIdentifiers: identifiers.rcompareIdentifiers
     };
@@ -40641,22 +40641,22 @@ var require_polyfill = __commonJS({
     var {
       chmod: chmod5,
       copyFile: copyFile4,
-      lstat: lstat7,
+      lstat: lstat9,
       mkdir: mkdir22,
-      readdir: readdir4,
+      readdir: readdir5,
       readlink: readlink2,
-      stat: stat11,
+      stat: stat9,
       symlink: symlink2,
       unlink: unlink2,
       utimes
     } = require("fs/promises");
     var {
-      dirname: dirname4,
-      isAbsolute: isAbsolute5,
-      join: join46,
+      dirname: dirname6,
+      isAbsolute: isAbsolute6,
+      join: join48,
       parse: parse3,
-      resolve: resolve8,
-      sep: sep3,
+      resolve: resolve9,
+      sep: sep6,
       toNamespacedPath
     } = require("path");
     var { fileURLToPath: fileURLToPath3 } = require("url");
@@ -40737,7 +40737,7 @@ var require_polyfill = __commonJS({
       return destStat.ino && destStat.dev && destStat.ino === srcStat.ino && destStat.dev === srcStat.dev;
     }
     function getStats(src, dest, opts) {
-      const statFunc = opts.dereference ? (file2) => stat11(file2, { bigint: true }) : (file2) => lstat7(file2, { bigint: true });
+      const statFunc = opts.dereference ? (file2) => stat9(file2, { bigint: true }) : (file2) => lstat9(file2, { bigint: true });
       return Promise.all([
         statFunc(src),
         statFunc(dest).catch((err) => {
@@ -40749,7 +40749,7 @@ var require_polyfill = __commonJS({
       ]);
     }
     async function checkParentDir(destStat, src, dest, opts) {
-      const destParent = dirname4(dest);
+      const destParent = dirname6(dest);
       const dirExists = await pathExists(destParent);
       if (dirExists) {
         return getStatsForCopy(destStat, src, dest, opts);
@@ -40758,21 +40758,21 @@ var require_polyfill = __commonJS({
       return getStatsForCopy(destStat, src, dest, opts);
     }
     function pathExists(dest) {
-      return stat11(dest).then(
+      return stat9(dest).then(
         () => true,
         // istanbul ignore next: not sure when this would occur
         (err) => err.code === "ENOENT" ? false : Promise.reject(err)
       );
     }
     async function checkParentPaths(src, srcStat, dest) {
-      const srcParent = resolve8(dirname4(src));
-      const destParent = resolve8(dirname4(dest));
+      const srcParent = resolve9(dirname6(src));
+      const destParent = resolve9(dirname6(dest));
       if (destParent === srcParent || destParent === parse3(destParent).root) {
         return;
       }
       let destStat;
       try {
-        destStat = await stat11(destParent, { bigint: true });
+        destStat = await stat9(destParent, { bigint: true });
       } catch (err) {
         if (err.code === "ENOENT") {
           return;
@@ -40789,7 +40789,7 @@ var require_polyfill = __commonJS({
       }
       return checkParentPaths(src, srcStat, destParent);
     }
-    var normalizePathToArray = (path7) => resolve8(path7).split(sep3).filter(Boolean);
+    var normalizePathToArray = (path7) => resolve9(path7).split(sep6).filter(Boolean);
     function isSrcSubdir(src, dest) {
       const srcArr = normalizePathToArray(src);
       const destArr = normalizePathToArray(dest);
@@ -40808,7 +40808,7 @@ var require_polyfill = __commonJS({
       return getStatsForCopy(destStat, src, dest, opts);
     }
     async function getStatsForCopy(destStat, src, dest, opts) {
-      const statFn = opts.dereference ? stat11 : lstat7;
+      const statFn = opts.dereference ? stat9 : lstat9;
       const srcStat = await statFn(src);
       if (srcStat.isDirectory() && opts.recursive) {
         return onDir(srcStat, destStat, src, dest, opts);
@@ -40892,7 +40892,7 @@ var require_polyfill = __commonJS({
       return chmod5(dest, srcMode);
     }
     async function setDestTimestamps(src, dest) {
-      const updatedSrcStat = await stat11(src);
+      const updatedSrcStat = await stat9(src);
       return utimes(dest, updatedSrcStat.atime, updatedSrcStat.mtime);
     }
     function onDir(srcStat, destStat, src, dest, opts) {
@@ -40907,19 +40907,19 @@ var require_polyfill = __commonJS({
       return setDestMode(dest, srcMode);
     }
     async function copyDir(src, dest, opts) {
-      const dir = await readdir4(src);
+      const dir = await readdir5(src);
       for (let i = 0; i < dir.length; i++) {
         const item2 = dir[i];
-        const srcItem = join46(src, item2);
-        const destItem = join46(dest, item2);
+        const srcItem = join48(src, item2);
+        const destItem = join48(dest, item2);
         const { destStat } = await checkPaths(srcItem, destItem, opts);
         await startCopy(destStat, srcItem, destItem, opts);
       }
     }
     async function onLink(destStat, src, dest) {
       let resolvedSrc = await readlink2(src);
-      if (!isAbsolute5(resolvedSrc)) {
-        resolvedSrc = resolve8(dirname4(src), resolvedSrc);
+      if (!isAbsolute6(resolvedSrc)) {
+        resolvedSrc = resolve9(dirname6(src), resolvedSrc);
       }
       if (!destStat) {
         return symlink2(resolvedSrc, dest);
@@ -40933,8 +40933,8 @@ var require_polyfill = __commonJS({
         }
         throw err;
       }
-      if (!isAbsolute5(resolvedDest)) {
-        resolvedDest = resolve8(dirname4(dest), resolvedDest);
+      if (!isAbsolute6(resolvedDest)) {
+        resolvedDest = resolve9(dirname6(dest), resolvedDest);
       }
       if (isSrcSubdir(resolvedSrc, resolvedDest)) {
         throw new ERR_FS_CP_EINVAL({
@@ -40944,7 +40944,7 @@ var require_polyfill = __commonJS({
           errno: EINVAL
         });
       }
-      const srcStat = await stat11(src);
+      const srcStat = await stat9(src);
       if (srcStat.isDirectory() && isSrcSubdir(resolvedDest, resolvedSrc)) {
         throw new ERR_FS_CP_SYMLINK_TO_SUBDIRECTORY({
           message: `cannot overwrite ${resolvedDest} with ${resolvedSrc}`,
@@ -40984,15 +40984,15 @@ var require_cp = __commonJS({
 // node_modules/@npmcli/fs/lib/with-temp-dir.js
 var require_with_temp_dir = __commonJS({
   "node_modules/@npmcli/fs/lib/with-temp-dir.js"(exports2, module2) {
-    var { join: join46, sep: sep3 } = require("path");
+    var { join: join48, sep: sep6 } = require("path");
     var getOptions = require_get_options();
-    var { mkdir: mkdir22, mkdtemp: mkdtemp12, rm: rm11 } = require("fs/promises");
+    var { mkdir: mkdir22, mkdtemp: mkdtemp12, rm: rm12 } = require("fs/promises");
     var withTempDir = async (root, fn2, opts) => {
       const options = getOptions(opts, {
         copy: ["tmpPrefix"]
       });
       await mkdir22(root, { recursive: true });
-      const target2 = await mkdtemp12(join46(`${root}${sep3}`, options.tmpPrefix || ""));
+      const target2 = await mkdtemp12(join48(`${root}${sep6}`, options.tmpPrefix || ""));
       let err;
       let result2;
       try {
@@ -41001,7 +41001,7 @@ var require_with_temp_dir = __commonJS({
         err = _err;
       }
       try {
-        await rm11(target2, { force: true, recursive: true });
+        await rm12(target2, { force: true, recursive: true });
       } catch {
       }
       if (err) {
@@ -41016,14 +41016,14 @@ var require_with_temp_dir = __commonJS({
 // node_modules/@npmcli/fs/lib/readdir-scoped.js
 var require_readdir_scoped = __commonJS({
   "node_modules/@npmcli/fs/lib/readdir-scoped.js"(exports2, module2) {
-    var { readdir: readdir4 } = require("fs/promises");
-    var { join: join46 } = require("path");
+    var { readdir: readdir5 } = require("fs/promises");
+    var { join: join48 } = require("path");
     var readdirScoped = async (dir) => {
       const results = [];
-      for (const item2 of await readdir4(dir)) {
+      for (const item2 of await readdir5(dir)) {
         if (item2.startsWith("@")) {
-          for (const scopedItem of await readdir4(join46(dir, item2))) {
-            results.push(join46(item2, scopedItem));
+          for (const scopedItem of await readdir5(join48(dir, item2))) {
+            results.push(join48(item2, scopedItem));
           }
         } else {
           results.push(item2);
@@ -41038,7 +41038,7 @@ var require_readdir_scoped = __commonJS({
 // node_modules/@npmcli/fs/lib/move-file.js
 var require_move_file = __commonJS({
   "node_modules/@npmcli/fs/lib/move-file.js"(exports2, module2) {
-    var { dirname: dirname4, join: join46, resolve: resolve8, relative: relative4, isAbsolute: isAbsolute5 } = require("path");
+    var { dirname: dirname6, join: join48, resolve: resolve9, relative: relative6, isAbsolute: isAbsolute6 } = require("path");
     var fs4 = require("fs/promises");
     var pathExists = async (path7) => {
       try {
@@ -41059,7 +41059,7 @@ var require_move_file = __commonJS({
       if (!options.overwrite && await pathExists(destination)) {
         throw new Error(`The destination file exists: ${destination}`);
       }
-      await fs4.mkdir(dirname4(destination), { recursive: true });
+      await fs4.mkdir(dirname6(destination), { recursive: true });
       try {
         await fs4.rename(source, destination);
       } catch (error63) {
@@ -41068,7 +41068,7 @@ var require_move_file = __commonJS({
           if (sourceStat.isDirectory()) {
             const files = await fs4.readdir(source);
             await Promise.all(files.map(
-              (file2) => moveFile(join46(source, file2), join46(destination, file2), options, false, symlinks)
+              (file2) => moveFile(join48(source, file2), join48(destination, file2), options, false, symlinks)
             ));
           } else if (sourceStat.isSymbolicLink()) {
             symlinks.push({ source, destination });
@@ -41082,12 +41082,12 @@ var require_move_file = __commonJS({
       if (root) {
         await Promise.all(symlinks.map(async ({ source: symSource, destination: symDestination }) => {
           let target2 = await fs4.readlink(symSource);
-          if (isAbsolute5(target2)) {
-            target2 = resolve8(symDestination, relative4(symSource, target2));
+          if (isAbsolute6(target2)) {
+            target2 = resolve9(symDestination, relative6(symSource, target2));
           }
           let targetType = "file";
           try {
-            const targetStat = await fs4.stat(resolve8(dirname4(symSource), target2));
+            const targetStat = await fs4.stat(resolve9(dirname6(symSource), target2));
             if (targetStat.isDirectory()) {
               targetType = "junction";
             }
@@ -41382,7 +41382,7 @@ async function mapConcurrently(iterable, mapper, {
     const cleanup = () => {
       signal?.removeEventListener("abort", signalListener);
     };
-    const resolve8 = (value) => {
+    const resolve9 = (value) => {
       resolve_(value);
       cleanup();
     };
@@ -41432,10 +41432,10 @@ async function mapConcurrently(iterable, mapper, {
       }
       const lastIndex = Math.min(doneIndex, result2.length);
       if (lastIndex === result2.length && skippedCount === 0) {
-        resolve8(result2);
+        resolve9(result2);
         return;
       }
-      resolve8(result2.slice(0, lastIndex).filter((value) => value !== pMapSkip));
+      resolve9(result2.slice(0, lastIndex).filter((value) => value !== pMapSkip));
     };
     const next = async () => {
       if (isResolved || currentIndex >= doneIndex) {
@@ -41582,8 +41582,8 @@ function pMapIterable(iterable, mapper, {
                 if (runningMappersCount < concurrency) {
                   runningMappersCount++;
                 } else {
-                  await new Promise((resolve8) => {
-                    mapperWaiters.set(mapperWaiterCount++, resolve8);
+                  await new Promise((resolve9) => {
+                    mapperWaiters.set(mapperWaiterCount++, resolve9);
                   });
                 }
               } finally {
@@ -41636,8 +41636,8 @@ function pMapIterable(iterable, mapper, {
         trySpawn();
         try {
           while (headIndex < promises3.length) {
-            const result2 = await (promises3[headIndex] ?? new Promise((resolve8) => {
-              wake = resolve8;
+            const result2 = await (promises3[headIndex] ?? new Promise((resolve9) => {
+              wake = resolve9;
             }));
             const { done, value } = result2;
             promises3[headIndex] = void 0;
@@ -41770,10 +41770,10 @@ var require_entry_index = __commonJS({
     var {
       appendFile: appendFile2,
       mkdir: mkdir22,
-      readFile: readFile12,
-      readdir: readdir4,
-      rm: rm11,
-      writeFile: writeFile16
+      readFile: readFile9,
+      readdir: readdir5,
+      rm: rm12,
+      writeFile: writeFile13
     } = require("fs/promises");
     var { Minipass: Minipass2 } = (init_esm(), __toCommonJS(esm_exports));
     var path7 = require("path");
@@ -41823,11 +41823,11 @@ var require_entry_index = __commonJS({
       };
       const teardown = async (tmp2) => {
         if (!tmp2.moved) {
-          return rm11(tmp2.target, { recursive: true, force: true });
+          return rm12(tmp2.target, { recursive: true, force: true });
         }
       };
       const write = async (tmp2) => {
-        await writeFile16(tmp2.target, newIndex, { flag: "wx" });
+        await writeFile13(tmp2.target, newIndex, { flag: "wx" });
         await mkdir22(path7.dirname(bucket), { recursive: true });
         await moveFile(tmp2.target, bucket);
         tmp2.moved = true;
@@ -41891,7 +41891,7 @@ ${hashEntry(stringified)}	${stringified}`);
         return insert(cache, key, null, opts);
       }
       const bucket = bucketPath(cache, key);
-      return rm11(bucket, { recursive: true, force: true });
+      return rm12(bucket, { recursive: true, force: true });
     }
     module2.exports.lsStream = lsStream;
     function lsStream(cache) {
@@ -41956,7 +41956,7 @@ ${hashEntry(stringified)}	${stringified}`);
     }
     module2.exports.bucketEntries = bucketEntries;
     async function bucketEntries(bucket, filter) {
-      const data = await readFile12(bucket, "utf8");
+      const data = await readFile9(bucket, "utf8");
       return _bucketEntries(data, filter);
     }
     function _bucketEntries(data) {
@@ -42017,7 +42017,7 @@ ${hashEntry(stringified)}	${stringified}`);
       };
     }
     function readdirOrEmpty(dir) {
-      return readdir4(dir).catch((err) => {
+      return readdir5(dir).catch((err) => {
         if (err.code === "ENOENT" || err.code === "ENOTDIR") {
           return [];
         }
@@ -43085,16 +43085,16 @@ var require_read = __commonJS({
     var MAX_SINGLE_READ_SIZE = 64 * 1024 * 1024;
     async function read(cache, integrity2, opts = {}) {
       const { size: size2 } = opts;
-      const { stat: stat11, cpath, sri } = await withContentSri(cache, integrity2, async (cpath2, sri2) => {
-        const stat12 = size2 ? { size: size2 } : await fs4.stat(cpath2);
-        return { stat: stat12, cpath: cpath2, sri: sri2 };
+      const { stat: stat9, cpath, sri } = await withContentSri(cache, integrity2, async (cpath2, sri2) => {
+        const stat10 = size2 ? { size: size2 } : await fs4.stat(cpath2);
+        return { stat: stat10, cpath: cpath2, sri: sri2 };
       });
-      if (stat11.size > MAX_SINGLE_READ_SIZE) {
-        return readPipeline(cpath, stat11.size, sri, new Pipeline()).concat();
+      if (stat9.size > MAX_SINGLE_READ_SIZE) {
+        return readPipeline(cpath, stat9.size, sri, new Pipeline()).concat();
       }
       const data = await fs4.readFile(cpath, { encoding: null });
-      if (stat11.size !== data.length) {
-        throw sizeError(stat11.size, data.length);
+      if (stat9.size !== data.length) {
+        throw sizeError(stat9.size, data.length);
       }
       if (!ssri.checkData(data, sri)) {
         throw integrityError(sri, cpath);
@@ -43120,11 +43120,11 @@ var require_read = __commonJS({
       const { size: size2 } = opts;
       const stream = new Pipeline();
       Promise.resolve().then(async () => {
-        const { stat: stat11, cpath, sri } = await withContentSri(cache, integrity2, async (cpath2, sri2) => {
-          const stat12 = size2 ? { size: size2 } : await fs4.stat(cpath2);
-          return { stat: stat12, cpath: cpath2, sri: sri2 };
+        const { stat: stat9, cpath, sri } = await withContentSri(cache, integrity2, async (cpath2, sri2) => {
+          const stat10 = size2 ? { size: size2 } : await fs4.stat(cpath2);
+          return { stat: stat10, cpath: cpath2, sri: sri2 };
         });
-        return readPipeline(cpath, stat11.size, sri, stream);
+        return readPipeline(cpath, stat9.size, sri, stream);
       }).catch((err) => stream.emit("error", err));
       return stream;
     }
@@ -43141,8 +43141,8 @@ var require_read = __commonJS({
       }
       try {
         return await withContentSri(cache, integrity2, async (cpath, sri) => {
-          const stat11 = await fs4.stat(cpath);
-          return { size: stat11.size, sri, stat: stat11 };
+          const stat9 = await fs4.stat(cpath);
+          return { size: stat9.size, sri, stat: stat9 };
         });
       } catch (err) {
         if (err.code === "ENOENT") {
@@ -43765,12 +43765,12 @@ function se(r7, t = {}) {
 function Ls(r7, t = {}) {
   return new j2(r7, t).iterate();
 }
-var import_node_url2, import_node_diagnostics_channel2, import_node_path33, import_node_url3, import_fs2, Qi, import_promises37, import_node_events2, import_node_stream6, import_node_string_decoder2, re, We, js, $e, Ie, le, Be, Ue, Ws, $s, Is2, Bs, Us, Gs, Hs, qs, Ks, Xs, Vs, Ys, Js, Zs, fe, ce, ft, He, qe, hi, ut, ue, Ke, de, ai, Z, li, Je, Dt, Ze, ge, ci, fi, Qe, ts, ui, di, pe, es, Xe, dt, ss, pi, me, mi, gi, is, wi, Ve, bi, yi, Nt, Ye, pt, mt, K, st, T2, it, Si, xi, ls, ns, vi, v, Ei, U2, ki, xe, Ci, Ai, Mi, rs, cs, Ri, Oi, we, os6, X, hs, ve, be, zt, ye, Pt, gt, Lt, Ee, as, Se, D, M2, wt, _i, ke, us, fs3, Di, Ni, V, ds, jt, Pi, yt, ms, Li, ji, Wi, G2, H2, Y, Wt, St, $t, gs, It, ws, z2, nt, k2, xt, rt, C, F, A, Ce, Bt, R2, E, Ae, Me, bs, Re, $, Oe, Ut, vt, Q, _, Et, $i, Ii, Bi, Ui, Gt, Fe, Gi, Hi, J, tn, Ct, Cs, on, hn, an, Ss, ln, cn, fn, un, P2, As, Ms, I2, Rs, Os, tt, Fs, N, kt, _e, xs, At, L2, Ht, Kt, vs, dn, De, Es, Mt, ks, qt, Xt, Pe, Ts, O2, Vt, Yt, Jt, ot, ht, Rt, rr, _s, pn, mn, gn, at, wn, lt, ze, Ot, Le, Ft, Zt, Qt, bn, te, Tt, _t, Sn, j2, je, xn, vn, En, kn, Cn, Ns;
+var import_node_url2, import_node_diagnostics_channel2, import_node_path35, import_node_url3, import_fs2, Qi, import_promises37, import_node_events2, import_node_stream6, import_node_string_decoder2, re, We, js, $e, Ie, le, Be, Ue, Ws, $s, Is2, Bs, Us, Gs, Hs, qs, Ks, Xs, Vs, Ys, Js, Zs, fe, ce, ft, He, qe, hi, ut, ue, Ke, de, ai, Z, li, Je, Dt, Ze, ge, ci, fi, Qe, ts, ui, di, pe, es, Xe, dt, ss, pi, me, mi, gi, is, wi, Ve, bi, yi, Nt, Ye, pt, mt, K, st, T2, it, Si, xi, ls, ns, vi, v, Ei, U2, ki, xe, Ci, Ai, Mi, rs, cs, Ri, Oi, we, os6, X, hs, ve, be, zt, ye, Pt, gt, Lt, Ee, as, Se, D, M2, wt, _i, ke, us, fs3, Di, Ni, V, ds, jt, Pi, yt, ms, Li, ji, Wi, G2, H2, Y, Wt, St, $t, gs, It, ws, z2, nt, k2, xt, rt, C, F, A, Ce, Bt, R2, E, Ae, Me, bs, Re, $, Oe, Ut, vt, Q, _, Et, $i, Ii, Bi, Ui, Gt, Fe, Gi, Hi, J, tn, Ct, Cs, on, hn, an, Ss, ln, cn, fn, un, P2, As, Ms, I2, Rs, Os, tt, Fs, N, kt, _e, xs, At, L2, Ht, Kt, vs, dn, De, Es, Mt, ks, qt, Xt, Pe, Ts, O2, Vt, Yt, Jt, ot, ht, Rt, rr, _s, pn, mn, gn, at, wn, lt, ze, Ot, Le, Ft, Zt, Qt, bn, te, Tt, _t, Sn, j2, je, xn, vn, En, kn, Cn, Ns;
 var init_index_min2 = __esm({
   "node_modules/glob/dist/esm/index.min.js"() {
     import_node_url2 = require("node:url");
     import_node_diagnostics_channel2 = require("node:diagnostics_channel");
-    import_node_path33 = require("node:path");
+    import_node_path35 = require("node:path");
     import_node_url3 = require("node:url");
     import_fs2 = require("fs");
     Qi = __toESM(require("node:fs"), 1);
@@ -46328,7 +46328,7 @@ var init_index_min2 = __esm({
         return new r(t, e, this.root, this.roots, this.nocase, this.childrenCache(), s);
       }
       getRootString(t) {
-        return ln.exec(t)?.[0] ?? import_node_path33.win32.parse(t).root;
+        return ln.exec(t)?.[0] ?? import_node_path35.win32.parse(t).root;
       }
       getRoot(t) {
         if (t = Ss(t.toUpperCase()), t === this.root.name || /^[\\/]$/.test(t)) return this.root;
@@ -46600,11 +46600,11 @@ var init_index_min2 = __esm({
       sep = "\\";
       constructor(t = process.cwd(), e = {}) {
         let { nocase: s = true } = e;
-        typeof t == "string" && !t.startsWith("file://") && (t = t.replace(cn, "").replace(fn, "\\")), super(t, import_node_path33.win32, "\\", { ...e, nocase: s }), this.nocase = s;
+        typeof t == "string" && !t.startsWith("file://") && (t = t.replace(cn, "").replace(fn, "\\")), super(t, import_node_path35.win32, "\\", { ...e, nocase: s }), this.nocase = s;
         for (let i = this.cwd; i; i = i.parent) i.nocase = this.nocase;
       }
       parseRootPath(t) {
-        return import_node_path33.win32.parse(t).root.toUpperCase();
+        return import_node_path35.win32.parse(t).root.toUpperCase();
       }
       newRoot(t) {
         return new Vt(this.rootPath, I2, void 0, this.roots, this.nocase, this.childrenCache(), { fs: t });
@@ -46617,7 +46617,7 @@ var init_index_min2 = __esm({
       sep = "/";
       constructor(t = process.cwd(), e = {}) {
         let { nocase: s = false } = e;
-        super(t, import_node_path33.posix, "/", { ...e, nocase: s }), this.nocase = s;
+        super(t, import_node_path35.posix, "/", { ...e, nocase: s }), this.nocase = s;
       }
       parseRootPath(t) {
         return "/";
@@ -47202,8 +47202,8 @@ var require_rm = __commonJS({
     var fs4 = require("fs/promises");
     var contentPath = require_path();
     var { hasContent } = require_read();
-    module2.exports = rm11;
-    async function rm11(cache, integrity2) {
+    module2.exports = rm12;
+    async function rm12(cache, integrity2) {
       const content = await hasContent(cache, integrity2);
       if (content && content.sri) {
         await fs4.rm(contentPath(cache, content.sri), { recursive: true, force: true });
@@ -47219,7 +47219,7 @@ var require_rm = __commonJS({
 var require_rm2 = __commonJS({
   "node_modules/cacache/lib/rm.js"(exports2, module2) {
     "use strict";
-    var { rm: rm11 } = require("fs/promises");
+    var { rm: rm12 } = require("fs/promises");
     var glob = require_glob();
     var index = require_entry_index();
     var memo2 = require_memoization();
@@ -47241,7 +47241,7 @@ var require_rm2 = __commonJS({
       memo2.clearMemoized();
       const paths = await glob(path7.join(cache, "*(content-*|index-*)"), { silent: true, nosort: true });
       paths.push(path7.join(cache, "CACHEDIR.TAG"));
-      return Promise.all(paths.map((p) => rm11(p, { recursive: true, force: true })));
+      return Promise.all(paths.map((p) => rm12(p, { recursive: true, force: true })));
     }
   }
 });
@@ -47251,11 +47251,11 @@ var require_verify = __commonJS({
   "node_modules/cacache/lib/verify.js"(exports2, module2) {
     "use strict";
     var {
-      readFile: readFile12,
-      rm: rm11,
-      stat: stat11,
+      readFile: readFile9,
+      rm: rm12,
+      stat: stat9,
       truncate,
-      writeFile: writeFile16
+      writeFile: writeFile13
     } = require("fs/promises");
     var contentPath = require_path();
     var fsm = require_lib5();
@@ -47335,8 +47335,8 @@ var require_verify = __commonJS({
           liveContent.add(integrity2[algo].toString());
         }
       });
-      await new Promise((resolve8, reject) => {
-        indexStream.on("end", resolve8).on("error", reject);
+      await new Promise((resolve9, reject) => {
+        indexStream.on("end", resolve9).on("error", reject);
       });
       const contentDir = contentPath.contentDir(cache);
       const files = await glob(path7.join(contentDir, "**"), {
@@ -47370,8 +47370,8 @@ var require_verify = __commonJS({
             }
           } else {
             stats.reclaimedCount++;
-            const s = await stat11(f);
-            await rm11(f, { recursive: true, force: true });
+            const s = await stat9(f);
+            await rm12(f, { recursive: true, force: true });
             stats.reclaimedSize += s.size;
           }
           return stats;
@@ -47383,7 +47383,7 @@ var require_verify = __commonJS({
     async function verifyContent(filepath, sri) {
       const contentInfo = {};
       try {
-        const { size: size2 } = await stat11(filepath);
+        const { size: size2 } = await stat9(filepath);
         contentInfo.size = size2;
         contentInfo.valid = true;
         await ssri.checkStream(new fsm.ReadStream(filepath), sri);
@@ -47394,7 +47394,7 @@ var require_verify = __commonJS({
         if (err.code !== "EINTEGRITY") {
           throw err;
         }
-        await rm11(filepath, { recursive: true, force: true });
+        await rm12(filepath, { recursive: true, force: true });
         contentInfo.valid = false;
       }
       return contentInfo;
@@ -47441,7 +47441,7 @@ var require_verify = __commonJS({
       for (const entry of bucket) {
         const content = contentPath(cache, entry.integrity);
         try {
-          await stat11(content);
+          await stat9(content);
           await index.insert(cache, entry.key, entry.integrity, {
             metadata: entry.metadata,
             size: entry.size,
@@ -47460,16 +47460,16 @@ var require_verify = __commonJS({
     }
     function cleanTmp(cache, opts) {
       opts.log.silly("verify", "cleaning tmp directory");
-      return rm11(path7.join(cache, "tmp"), { recursive: true, force: true });
+      return rm12(path7.join(cache, "tmp"), { recursive: true, force: true });
     }
     async function writeVerifile(cache, opts) {
       const verifile = path7.join(cache, "_lastverified");
       opts.log.silly("verify", "writing verifile to " + verifile);
-      return writeFile16(verifile, `${Date.now()}`);
+      return writeFile13(verifile, `${Date.now()}`);
     }
     module2.exports.lastRun = lastRun;
     async function lastRun(cache) {
-      const data = await readFile12(path7.join(cache, "_lastverified"), { encoding: "utf8" });
+      const data = await readFile9(path7.join(cache, "_lastverified"), { encoding: "utf8" });
       return /* @__PURE__ */ new Date(+data);
     }
   }
@@ -47481,7 +47481,7 @@ var require_lib6 = __commonJS({
     "use strict";
     var get = require_get();
     var put2 = require_put();
-    var rm11 = require_rm2();
+    var rm12 = require_rm2();
     var verify = require_verify();
     var { clearMemoized } = require_memoization();
     var tmp = require_tmp();
@@ -47501,10 +47501,10 @@ var require_lib6 = __commonJS({
     module2.exports.get.hasContent = get.hasContent;
     module2.exports.put = put2;
     module2.exports.put.stream = put2.stream;
-    module2.exports.rm = rm11.entry;
-    module2.exports.rm.all = rm11.all;
+    module2.exports.rm = rm12.entry;
+    module2.exports.rm.all = rm12.all;
     module2.exports.rm.entry = module2.exports.rm;
-    module2.exports.rm.content = rm11.content;
+    module2.exports.rm.content = rm12.content;
     module2.exports.clearMemoized = clearMemoized;
     module2.exports.tmp = {};
     module2.exports.tmp.mkdir = tmp.mkdir;
@@ -47701,13 +47701,13 @@ var require_lib7 = __commonJS({
         unref: options.unref,
         maxRetryTime: options.maxRetryTime
       });
-      return new Promise(function(resolve8, reject) {
+      return new Promise(function(resolve9, reject) {
         operation.attempt(async (number5) => {
           try {
             const result2 = await fn2((err) => {
               throw Object.assign(new Error("Retrying"), { code: "EPROMISERETRY", retried: err });
             }, number5, operation);
-            return resolve8(result2);
+            return resolve9(result2);
           } catch (err) {
             if (!isRetryError(err)) {
               return reject(err);
@@ -47873,12 +47873,12 @@ var require_lib8 = __commonJS({
           return process.emit("input", "end", ...args);
         },
         read: function(...args) {
-          let resolve8, reject;
+          let resolve9, reject;
           const promise2 = new Promise((_resolve, _reject) => {
-            resolve8 = _resolve;
+            resolve9 = _resolve;
             reject = _reject;
           });
-          process.emit("input", "read", resolve8, reject, ...args);
+          process.emit("input", "read", resolve9, reject, ...args);
           return promise2;
         }
       }
@@ -49070,8 +49070,8 @@ async function json2(stream) {
 function req(url2, opts = {}) {
   const href = typeof url2 === "string" ? url2 : url2.href;
   const req2 = (href.startsWith("https:") ? https2 : http2).request(url2, opts);
-  const promise2 = new Promise((resolve8, reject) => {
-    req2.once("response", resolve8).once("error", reject).end();
+  const promise2 = new Promise((resolve9, reject) => {
+    req2.once("response", resolve9).once("error", reject).end();
   });
   req2.then = promise2.then.bind(promise2);
   return req2;
@@ -49361,7 +49361,7 @@ var init_dist3 = __esm({
 
 // node_modules/https-proxy-agent/dist/parse-proxy-response.js
 function parseProxyResponse(socket) {
-  return new Promise((resolve8, reject) => {
+  return new Promise((resolve9, reject) => {
     let buffersLength = 0;
     const buffers = [];
     function read() {
@@ -49427,7 +49427,7 @@ function parseProxyResponse(socket) {
       }
       debug3("got proxy server response: %o %o", firstLine, headers);
       cleanup();
-      resolve8({
+      resolve9({
         connect: {
           statusCode: statusCode2,
           statusText,
@@ -51200,13 +51200,13 @@ var require_ipv4 = __commonJS({
     Object.defineProperty(exports2, "__esModule", { value: true });
     exports2.Address4 = void 0;
     var common = __importStar(require_common2());
-    var constants11 = __importStar(require_constants11());
+    var constants13 = __importStar(require_constants11());
     var address_error_1 = require_address_error();
-    var isCorrect4 = common.isCorrect(constants11.BITS);
+    var isCorrect4 = common.isCorrect(constants13.BITS);
     var Address4 = class _Address4 {
       constructor(address) {
         this.addressMinusSuffix = "";
-        this.groups = constants11.GROUPS;
+        this.groups = constants13.GROUPS;
         this.parsedAddress = [];
         this.parsedSubnet = "";
         this.subnet = "/32";
@@ -51216,17 +51216,17 @@ var require_ipv4 = __commonJS({
         this.isInSubnet = common.isInSubnet;
         this.isHostInSubnet = common.isHostInSubnet;
         this.address = address;
-        const subnet = constants11.RE_SUBNET_STRING.exec(address);
+        const subnet = constants13.RE_SUBNET_STRING.exec(address);
         if (subnet) {
           this.parsedSubnet = subnet[0].replace("/", "");
           this.subnetMask = parseInt(this.parsedSubnet, 10);
           this.subnet = `/${this.subnetMask}`;
-          if (this.subnetMask < 0 || this.subnetMask > constants11.BITS) {
+          if (this.subnetMask < 0 || this.subnetMask > constants13.BITS) {
             throw new address_error_1.AddressError("Invalid subnet mask.");
           }
-          address = address.replace(constants11.RE_SUBNET_STRING, "");
+          address = address.replace(constants13.RE_SUBNET_STRING, "");
         }
-        const longest = constants11.GROUPS * 4 - 1;
+        const longest = constants13.GROUPS * 4 - 1;
         if (address.length > longest) {
           throw new address_error_1.AddressError(`IPv4 addresses are at most ${longest} characters.`);
         }
@@ -51259,7 +51259,7 @@ var require_ipv4 = __commonJS({
         if (groups.some((group2) => /^0\d/.test(group2))) {
           throw new address_error_1.AddressError("IPv4 addresses can't have leading zeroes.");
         }
-        if (!address.match(constants11.RE_ADDRESS)) {
+        if (!address.match(constants13.RE_ADDRESS)) {
           throw new address_error_1.AddressError("Invalid IPv4 address.");
         }
         return groups;
@@ -51282,7 +51282,7 @@ var require_ipv4 = __commonJS({
        * address.subnetMask; // 24
        */
       static fromAddressAndMask(address, mask) {
-        const bits = common.prefixLengthFromMask(new _Address4(mask).bigInt(), constants11.BITS);
+        const bits = common.prefixLengthFromMask(new _Address4(mask).bigInt(), constants13.BITS);
         return new _Address4(`${address}/${bits}`);
       }
       /**
@@ -51296,9 +51296,9 @@ var require_ipv4 = __commonJS({
        */
       static fromAddressAndWildcardMask(address, wildcardMask) {
         const wildcard = new _Address4(wildcardMask).bigInt();
-        const allOnes = (BigInt(1) << BigInt(constants11.BITS)) - BigInt(1);
+        const allOnes = (BigInt(1) << BigInt(constants13.BITS)) - BigInt(1);
         const mask = wildcard ^ allOnes;
-        const bits = common.prefixLengthFromMask(mask, constants11.BITS);
+        const bits = common.prefixLengthFromMask(mask, constants13.BITS);
         return new _Address4(`${address}/${bits}`);
       }
       /**
@@ -51316,7 +51316,7 @@ var require_ipv4 = __commonJS({
        */
       static fromWildcard(input2) {
         const groups = input2.split(".");
-        if (groups.length !== constants11.GROUPS) {
+        if (groups.length !== constants13.GROUPS) {
           throw new address_error_1.AddressError("Wildcard pattern must have 4 octets");
         }
         let firstWildcard = -1;
@@ -51331,7 +51331,7 @@ var require_ipv4 = __commonJS({
         }
         const trailing = firstWildcard === -1 ? 0 : groups.length - firstWildcard;
         const replaced = groups.map((g) => g === "*" ? "0" : g);
-        const subnetBits = constants11.BITS - trailing * 8;
+        const subnetBits = constants13.BITS - trailing * 8;
         return new _Address4(`${replaced.join(".")}/${subnetBits}`);
       }
       /**
@@ -51377,7 +51377,7 @@ var require_ipv4 = __commonJS({
        * address.correctForm(); // '192.0.2.42'
        */
       static fromArpa(arpaFormAddress) {
-        const longest = constants11.GROUPS * 4 - 1 + "/32".length + ".in-addr.arpa.".length;
+        const longest = constants13.GROUPS * 4 - 1 + "/32".length + ".in-addr.arpa.".length;
         if (arpaFormAddress.length > longest) {
           throw new address_error_1.AddressError(`in-addr.arpa names are at most ${longest} characters.`);
         }
@@ -51408,7 +51408,7 @@ var require_ipv4 = __commonJS({
       toGroup6() {
         const output2 = [];
         let i;
-        for (i = 0; i < constants11.GROUPS; i += 2) {
+        for (i = 0; i < constants13.GROUPS; i += 2) {
           output2.push(`${common.stringToPaddedHex(this.parsedAddress[i])}${common.stringToPaddedHex(this.parsedAddress[i + 1])}`);
         }
         return output2.join(":");
@@ -51425,7 +51425,7 @@ var require_ipv4 = __commonJS({
        * @returns {bigint}
        */
       _startAddress() {
-        return BigInt(`0b${this.mask() + "0".repeat(constants11.BITS - this.subnetMask)}`);
+        return BigInt(`0b${this.mask() + "0".repeat(constants13.BITS - this.subnetMask)}`);
       }
       /**
        * The first address in the range given by this address' subnet.
@@ -51455,7 +51455,7 @@ var require_ipv4 = __commonJS({
        * new Address4('10.0.0.0/24').offset(1).correctForm(); // '10.0.0.1'
        */
       offset(n) {
-        return _Address4.fromBigInt(common.offsetBigInt(this.bigInt(), n, constants11.BITS, "IPv4")).withSubnetMask(this.subnetMask);
+        return _Address4.fromBigInt(common.offsetBigInt(this.bigInt(), n, constants13.BITS, "IPv4")).withSubnetMask(this.subnetMask);
       }
       /**
        * Returns the network that follows this address's network: the address after
@@ -51466,7 +51466,7 @@ var require_ipv4 = __commonJS({
        * new Address4('10.0.0.0/24').nextNetwork().networkForm(); // '10.0.1.0/24'
        */
       nextNetwork() {
-        return _Address4.fromBigInt(common.offsetBigInt(this._endAddress(), 1, constants11.BITS, "IPv4")).withSubnetMask(this.subnetMask);
+        return _Address4.fromBigInt(common.offsetBigInt(this._endAddress(), 1, constants13.BITS, "IPv4")).withSubnetMask(this.subnetMask);
       }
       withSubnetMask(subnetMask) {
         return new _Address4(`${this.correctForm()}/${subnetMask}`);
@@ -51476,7 +51476,7 @@ var require_ipv4 = __commonJS({
        * @returns {bigint}
        */
       _endAddress() {
-        return BigInt(`0b${this.mask() + "1".repeat(constants11.BITS - this.subnetMask)}`);
+        return BigInt(`0b${this.mask() + "1".repeat(constants13.BITS - this.subnetMask)}`);
       }
       /**
        * The last address in the range given by this address' subnet
@@ -51501,7 +51501,7 @@ var require_ipv4 = __commonJS({
        * @returns {Address4}
        */
       subnetMaskAddress() {
-        return _Address4.fromBigInt(BigInt(`0b${"1".repeat(this.subnetMask)}${"0".repeat(constants11.BITS - this.subnetMask)}`));
+        return _Address4.fromBigInt(BigInt(`0b${"1".repeat(this.subnetMask)}${"0".repeat(constants13.BITS - this.subnetMask)}`));
       }
       /**
        * The Cisco-style wildcard mask, e.g. `0.0.0.255` for a `/24`. This is
@@ -51510,7 +51510,7 @@ var require_ipv4 = __commonJS({
        * @returns {Address4}
        */
       wildcardMask() {
-        return _Address4.fromBigInt(BigInt(`0b${"0".repeat(this.subnetMask)}${"1".repeat(constants11.BITS - this.subnetMask)}`));
+        return _Address4.fromBigInt(BigInt(`0b${"0".repeat(this.subnetMask)}${"1".repeat(constants13.BITS - this.subnetMask)}`));
       }
       /**
        * The network address in CIDR string form, e.g. `192.168.1.0/24` for
@@ -51691,7 +51691,7 @@ var require_ipv4 = __commonJS({
        */
       binaryZeroPad() {
         if (this._binaryZeroPad === void 0) {
-          this._binaryZeroPad = this.bigInt().toString(2).padStart(constants11.BITS, "0");
+          this._binaryZeroPad = this.bigInt().toString(2).padStart(constants13.BITS, "0");
         }
         return this._binaryZeroPad;
       }
@@ -51706,7 +51706,7 @@ var require_ipv4 = __commonJS({
        */
       groupForV6() {
         const segments = this.parsedAddress;
-        return this.correctForm().replace(constants11.RE_ADDRESS, `<span class="hover-group group-v4 group-6">${segments.slice(0, 2).join(".")}</span>.<span class="hover-group group-v4 group-7">${segments.slice(2, 4).join(".")}</span>`);
+        return this.correctForm().replace(constants13.RE_ADDRESS, `<span class="hover-group group-v4 group-6">${segments.slice(0, 2).join(".")}</span>.<span class="hover-group group-v4 group-7">${segments.slice(2, 4).join(".")}</span>`);
       }
     };
     exports2.Address4 = Address4;
@@ -51728,7 +51728,7 @@ var require_ipv4 = __commonJS({
     ];
     var BENCHMARKING_V4 = new Address4("198.18.0.0/15");
     var RESERVED_V4 = new Address4("240.0.0.0/4");
-    var SPECIAL_PURPOSE_V4 = constants11.SPECIAL_PURPOSE.map(([cidr, , reachable2]) => ({
+    var SPECIAL_PURPOSE_V4 = constants13.SPECIAL_PURPOSE.map(([cidr, , reachable2]) => ({
       subnet: new Address4(cidr),
       reachable: reachable2
     }));
@@ -53499,11 +53499,11 @@ var require_socksclient = __commonJS({
     "use strict";
     var __awaiter11 = exports2 && exports2.__awaiter || function(thisArg, _arguments, P3, generator) {
       function adopt(value) {
-        return value instanceof P3 ? value : new P3(function(resolve8) {
-          resolve8(value);
+        return value instanceof P3 ? value : new P3(function(resolve9) {
+          resolve9(value);
         });
       }
-      return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+      return new (P3 || (P3 = Promise))(function(resolve9, reject) {
         function fulfilled(value) {
           try {
             step(generator.next(value));
@@ -53519,7 +53519,7 @@ var require_socksclient = __commonJS({
           }
         }
         function step(result2) {
-          result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+          result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
         }
         step((generator = generator.apply(thisArg, _arguments || [])).next());
       });
@@ -53553,13 +53553,13 @@ var require_socksclient = __commonJS({
        * @returns { Promise }
        */
       static createConnection(options, callback) {
-        return new Promise((resolve8, reject) => {
+        return new Promise((resolve9, reject) => {
           try {
             (0, helpers_1.validateSocksClientOptions)(options, ["connect"]);
           } catch (err) {
             if (typeof callback === "function") {
               callback(err);
-              return resolve8(err);
+              return resolve9(err);
             } else {
               return reject(err);
             }
@@ -53570,16 +53570,16 @@ var require_socksclient = __commonJS({
             client.removeAllListeners();
             if (typeof callback === "function") {
               callback(null, info2);
-              resolve8(info2);
+              resolve9(info2);
             } else {
-              resolve8(info2);
+              resolve9(info2);
             }
           });
           client.once("error", (err) => {
             client.removeAllListeners();
             if (typeof callback === "function") {
               callback(err);
-              resolve8(err);
+              resolve9(err);
             } else {
               reject(err);
             }
@@ -53596,13 +53596,13 @@ var require_socksclient = __commonJS({
        * @returns { Promise }
        */
       static createConnectionChain(options, callback) {
-        return new Promise((resolve8, reject) => __awaiter11(this, void 0, void 0, function* () {
+        return new Promise((resolve9, reject) => __awaiter11(this, void 0, void 0, function* () {
           try {
             (0, helpers_1.validateSocksClientChainOptions)(options);
           } catch (err) {
             if (typeof callback === "function") {
               callback(err);
-              return resolve8(err);
+              return resolve9(err);
             } else {
               return reject(err);
             }
@@ -53628,14 +53628,14 @@ var require_socksclient = __commonJS({
             }
             if (typeof callback === "function") {
               callback(null, { socket: sock });
-              resolve8({ socket: sock });
+              resolve9({ socket: sock });
             } else {
-              resolve8({ socket: sock });
+              resolve9({ socket: sock });
             }
           } catch (err) {
             if (typeof callback === "function") {
               callback(err);
-              resolve8(err);
+              resolve9(err);
             } else {
               reject(err);
             }
@@ -54302,12 +54302,12 @@ var init_dist5 = __esm({
         let { host } = opts;
         const { port, lookup: lookupFn = dns.lookup } = opts;
         if (shouldLookup) {
-          host = await new Promise((resolve8, reject) => {
+          host = await new Promise((resolve9, reject) => {
             lookupFn(host, {}, (err, address) => {
               if (err) {
                 reject(err);
               } else {
-                resolve8(typeof address === "string" ? address : address[0].address);
+                resolve9(typeof address === "string" ? address : address[0].address);
               }
             });
           });
@@ -55139,8 +55139,8 @@ var require_entry = __commonJS({
         let body = null;
         if (this.response.status === 200) {
           let cacheWriteResolve, cacheWriteReject;
-          const cacheWritePromise = new Promise((resolve8, reject) => {
-            cacheWriteResolve = resolve8;
+          const cacheWritePromise = new Promise((resolve9, reject) => {
+            cacheWriteResolve = resolve9;
             cacheWriteReject = reject;
           }).catch((err) => {
             body.emit("error", err);
@@ -61190,11 +61190,11 @@ var tunnel = __toESM(require_tunnel2(), 1);
 var import_undici = __toESM(require_undici(), 1);
 var __awaiter = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -61210,7 +61210,7 @@ var __awaiter = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -61283,26 +61283,26 @@ var HttpClientResponse = class {
   }
   readBody() {
     return __awaiter(this, void 0, void 0, function* () {
-      return new Promise((resolve8) => __awaiter(this, void 0, void 0, function* () {
+      return new Promise((resolve9) => __awaiter(this, void 0, void 0, function* () {
         let output2 = Buffer.alloc(0);
         this.message.on("data", (chunk) => {
           output2 = Buffer.concat([output2, chunk]);
         });
         this.message.on("end", () => {
-          resolve8(output2.toString());
+          resolve9(output2.toString());
         });
       }));
     });
   }
   readBodyBuffer() {
     return __awaiter(this, void 0, void 0, function* () {
-      return new Promise((resolve8) => __awaiter(this, void 0, void 0, function* () {
+      return new Promise((resolve9) => __awaiter(this, void 0, void 0, function* () {
         const chunks = [];
         this.message.on("data", (chunk) => {
           chunks.push(chunk);
         });
         this.message.on("end", () => {
-          resolve8(Buffer.concat(chunks));
+          resolve9(Buffer.concat(chunks));
         });
       }));
     });
@@ -61505,14 +61505,14 @@ var HttpClient = class {
    */
   requestRaw(info2, data) {
     return __awaiter(this, void 0, void 0, function* () {
-      return new Promise((resolve8, reject) => {
+      return new Promise((resolve9, reject) => {
         function callbackForResult(err, res) {
           if (err) {
             reject(err);
           } else if (!res) {
             reject(new Error("Unknown error"));
           } else {
-            resolve8(res);
+            resolve9(res);
           }
         }
         this.requestRawWithCallback(info2, data, callbackForResult);
@@ -61756,12 +61756,12 @@ var HttpClient = class {
     return __awaiter(this, void 0, void 0, function* () {
       retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
       const ms2 = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-      return new Promise((resolve8) => setTimeout(() => resolve8(), ms2));
+      return new Promise((resolve9) => setTimeout(() => resolve9(), ms2));
     });
   }
   _processResponse(res, options) {
     return __awaiter(this, void 0, void 0, function* () {
-      return new Promise((resolve8, reject) => __awaiter(this, void 0, void 0, function* () {
+      return new Promise((resolve9, reject) => __awaiter(this, void 0, void 0, function* () {
         const statusCode2 = res.message.statusCode || 0;
         const response = {
           statusCode: statusCode2,
@@ -61769,7 +61769,7 @@ var HttpClient = class {
           headers: {}
         };
         if (statusCode2 === HttpCodes.NotFound) {
-          resolve8(response);
+          resolve9(response);
         }
         function dateTimeDeserializer(key, value) {
           if (typeof value === "string") {
@@ -61808,7 +61808,7 @@ var HttpClient = class {
           err.result = response.result;
           reject(err);
         } else {
-          resolve8(response);
+          resolve9(response);
         }
       }));
     });
@@ -61819,11 +61819,11 @@ var lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k3) => (c[k3.toLowerCas
 // node_modules/@actions/http-client/lib/auth.js
 var __awaiter2 = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -61839,7 +61839,7 @@ var __awaiter2 = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -61870,11 +61870,11 @@ var BearerCredentialHandler = class {
 // node_modules/@actions/core/lib/oidc-utils.js
 var __awaiter3 = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -61890,7 +61890,7 @@ var __awaiter3 = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -61959,11 +61959,11 @@ var import_os = require("os");
 var import_fs = require("fs");
 var __awaiter4 = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -61979,7 +61979,7 @@ var __awaiter4 = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -62281,11 +62281,11 @@ var fs2 = __toESM(require("fs"), 1);
 var path2 = __toESM(require("path"), 1);
 var __awaiter5 = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -62301,7 +62301,7 @@ var __awaiter5 = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -62405,11 +62405,11 @@ function isUnixExecutable(stats) {
 // node_modules/@actions/io/lib/io.js
 var __awaiter6 = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -62425,7 +62425,7 @@ var __awaiter6 = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -62499,11 +62499,11 @@ function findInPath(tool) {
 var import_timers = require("timers");
 var __awaiter7 = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -62519,7 +62519,7 @@ var __awaiter7 = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -62738,7 +62738,7 @@ var ToolRunner = class extends events.EventEmitter {
         this.toolPath = path4.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
       }
       this.toolPath = yield which(this.toolPath, true);
-      return new Promise((resolve8, reject) => __awaiter7(this, void 0, void 0, function* () {
+      return new Promise((resolve9, reject) => __awaiter7(this, void 0, void 0, function* () {
         this._debug(`exec tool: ${this.toolPath}`);
         this._debug("arguments:");
         for (const arg of this.args) {
@@ -62821,7 +62821,7 @@ var ToolRunner = class extends events.EventEmitter {
           if (error63) {
             reject(error63);
           } else {
-            resolve8(exitCode2);
+            resolve9(exitCode2);
           }
         });
         if (this.options.input) {
@@ -62944,11 +62944,11 @@ var ExecState = class _ExecState extends events.EventEmitter {
 // node_modules/@actions/exec/lib/exec.js
 var __awaiter8 = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -62964,7 +62964,7 @@ var __awaiter8 = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -63017,11 +63017,11 @@ function getExecOutput(commandLine, args, options) {
 // node_modules/@actions/core/lib/platform.js
 var __awaiter9 = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -63037,7 +63037,7 @@ var __awaiter9 = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -63096,11 +63096,11 @@ function getDetails() {
 // node_modules/@actions/core/lib/core.js
 var __awaiter10 = function(thisArg, _arguments, P3, generator) {
   function adopt(value) {
-    return value instanceof P3 ? value : new P3(function(resolve8) {
-      resolve8(value);
+    return value instanceof P3 ? value : new P3(function(resolve9) {
+      resolve9(value);
     });
   }
-  return new (P3 || (P3 = Promise))(function(resolve8, reject) {
+  return new (P3 || (P3 = Promise))(function(resolve9, reject) {
     function fulfilled(value) {
       try {
         step(generator.next(value));
@@ -63116,7 +63116,7 @@ var __awaiter10 = function(thisArg, _arguments, P3, generator) {
       }
     }
     function step(result2) {
-      result2.done ? resolve8(result2.value) : adopt(result2.value).then(fulfilled, rejected);
+      result2.done ? resolve9(result2.value) : adopt(result2.value).then(fulfilled, rejected);
     }
     step((generator = generator.apply(thisArg, _arguments || [])).next());
   });
@@ -63395,7 +63395,12 @@ var INPUTS = [
   },
   { name: "labels", description: "Image labels, one NAME=VALUE a line.", available: true },
   later("annotations", "Annotations of the manifest."),
-  { name: "network", description: "Network mode of RUN steps: default, none or host.", available: true },
+  {
+    name: "network",
+    description: "Network mode of RUN steps: default, none or host.",
+    values: ["default", "none", "host"],
+    available: true
+  },
   later("cache-from", "Build caches to read."),
   later("cache-to", "Build caches to write."),
   later("builder", "Name of an existing builder."),
@@ -63488,7 +63493,10 @@ var INPUTS = [
 
 // src/inputs.ts
 var PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/;
-var VARIABLE = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
+var NAMES = {
+  "build-args": /^[A-Za-z_][A-Za-z0-9_.-]*$/,
+  labels: /^[A-Za-z0-9_][A-Za-z0-9_./-]*$/
+};
 var MAX_VALUE = 65536;
 function readInputs(read, names) {
   const problems3 = [];
@@ -63603,7 +63611,7 @@ function assignments(name, reading, label) {
   for (const line3 of reading.value(name).split("\n").map((text4) => text4.trim())) {
     if (line3 === "") continue;
     const [key, text4] = split(line3, "=");
-    if (!line3.includes("=") || !VARIABLE.test(key)) {
+    if (!line3.includes("=") || !NAMES[name].test(key)) {
       reading.problems.push(`${label(name)}: expected NAME=VALUE on each line, got '${key}'.`);
     } else if (found.has(key)) {
       reading.problems.push(`${label(name)}: '${key}' is given twice.`);
@@ -63684,17 +63692,32 @@ var import_node_path = require("node:path");
 var SEVERITIES = ["critical", "high", "medium", "low", "unknown"];
 
 // src/outputs.ts
+var MAX_VALUE2 = 2e5;
+var PLATFORM2 = /^[a-z0-9._-]{1,64}(?:\/[a-z0-9._-]{1,64}){1,2}$/;
+var TAG2 = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+var REASON = /^[a-z0-9][a-z0-9.-]{0,199}$/;
+var IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,254}$/;
+var FILE = /^[A-Za-z0-9._@+/-]{1,1024}$/;
 function recordOutputs(record2, reportDir) {
-  const files = (kind) => JSON.stringify(record2.files.filter((file2) => file2.kind === kind).map((file2) => (0, import_node_path.join)(reportDir, file2.path)));
-  const pushed = record2.release.state === "pushed" || record2.release.state === "released";
+  const files = (kind) => jsonList(
+    record2.files.filter((file2) => file2.kind === kind && FILE.test(file2.path)),
+    (file2) => (0, import_node_path.join)(reportDir, file2.path)
+  );
+  const command = record2.release.verifyCommand ?? "";
   return {
     verdict: record2.outcome,
-    reason: record2.reason,
+    reason: REASON.test(record2.reason) ? record2.reason : "unforeseen",
     digest: record2.subject?.digest ?? "",
-    "image-ref": pushed && record2.release.digest ? `${record2.request.image}@${record2.release.digest}` : "",
+    "image-ref": pushedReference(record2),
     "image-id": record2.imageId ?? "",
-    platforms: JSON.stringify(record2.subject?.platforms.map((child2) => child2.platform) ?? []),
-    tags: JSON.stringify(record2.release.tags.map((tag) => tag.tag)),
+    platforms: jsonList(
+      (record2.subject?.platforms ?? []).filter((child2) => PLATFORM2.test(child2.platform)),
+      (child2) => child2.platform
+    ),
+    tags: jsonList(
+      record2.release.tags.filter((tag) => TAG2.test(tag.tag)),
+      (tag) => tag.tag
+    ),
     violations: String(enforcedViolations(record2)),
     ...Object.fromEntries(SEVERITIES.map((severity2) => [severity2, String(record2.counts[severity2])])),
     record: (0, import_node_path.join)(reportDir, "portcullis.json"),
@@ -63703,8 +63726,24 @@ function recordOutputs(record2, reportDir) {
     "sbom-cyclonedx": files("sbom-cyclonedx"),
     bundles: files("bundle"),
     exceptions: String(record2.verdict?.exceptions.filter((use) => use.state === "used").length ?? 0),
-    "verify-command": record2.release.verifyCommand ?? ""
+    "verify-command": /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(command) || command.length > MAX_VALUE2 ? "" : command
   };
+}
+function jsonList(items, text4) {
+  const kept = [];
+  let length = 2;
+  for (const item2 of items) {
+    const value = text4(item2);
+    length += JSON.stringify(value).length + 1;
+    if (length > MAX_VALUE2) break;
+    kept.push(value);
+  }
+  return JSON.stringify(kept);
+}
+function pushedReference(record2) {
+  const { state, digest: digest2 } = record2.release;
+  if (digest2 === void 0 || state !== "pushed" && state !== "released") return "";
+  return IMAGE.test(record2.request.image) ? `${record2.request.image}@${digest2}` : "";
 }
 function enforcedViolations(record2) {
   const results = record2.verdict?.results ?? [];
@@ -63719,9 +63758,18 @@ function violationsOf(record2, mode) {
   return (record2.verdict?.results ?? []).filter((result2) => result2.mode === mode).flatMap((result2) => result2.violations);
 }
 function countChanges(record2, mode) {
-  return new Set(violationsOf(record2, mode).map(keyOf)).size;
+  return changesOf(record2, mode).length;
 }
+var KNOWN = /* @__PURE__ */ new WeakMap();
 function changesOf(record2, mode) {
+  const { verdict: verdict2 } = record2;
+  if (verdict2 === null) return [];
+  const known2 = KNOWN.get(verdict2) ?? /* @__PURE__ */ new Map();
+  const changes3 = known2.get(mode) ?? groupedChanges(record2, mode);
+  KNOWN.set(verdict2, known2.set(mode, changes3));
+  return changes3;
+}
+function groupedChanges(record2, mode) {
   const groups = /* @__PURE__ */ new Map();
   for (const [at2, violation2] of violationsOf(record2, mode).entries()) {
     const key = keyOf(violation2, at2);
@@ -63772,7 +63820,7 @@ function advisoriesOf(sorted) {
     });
   }
   return [...found.values()].sort(
-    (a, b) => Number(b.exploited) - Number(a.exploited) || RANK[a.severity] - RANK[b.severity] || compareNumbered(a.id, b.id)
+    (a, b) => Number(b.exploited) - Number(a.exploited) || RANK[a.severity] - RANK[b.severity] || a.id.length - b.id.length || compare(a.id, b.id)
   );
 }
 function highestFix(group2) {
@@ -63812,7 +63860,7 @@ function undecidedOf(record2) {
 function headline(record2) {
   const image = record2.request.image;
   if (record2.reason === "cancelled") return `${image}: stopped before it was decided`;
-  if (record2.exitCode === 2) return `${image}: the configuration needs a change`;
+  if (record2.exitCode === 2) return `${image}: not judged, the configuration needs a change`;
   if (record2.outcome === "incomplete") return `${image}: could not decide; neither clean nor vulnerable`;
   if (record2.outcome === "fail") {
     const things = counted(countChanges(record2, "enforce"), "thing to change", "things to change");
@@ -63929,7 +63977,10 @@ function whatOf(change) {
   const shown = change.advisories.slice(0, ADVISORIES).map(idOf);
   const more2 = change.advisories.length - shown.length;
   const list2 = `${shown.join(", ")}${more2 > 0 ? ` and ${more2} more` : ""}`;
-  return `${change.package} has ${change.advisories.length} vulnerabilities (worst: ${change.severity}): ${list2}`;
+  return `${change.package} has ${change.advisories.length} vulnerabilities (${severityWords(change)}): ${list2}`;
+}
+function severityWords(change) {
+  return change.severity === "unknown" ? "no severity assigned yet" : `worst: ${change.severity}`;
 }
 function idOf(advisory) {
   if (advisory.exploited) return `${advisory.id} (known to be exploited)`;
@@ -64151,6 +64202,7 @@ function renderSummary(record2) {
     ...harmless(record2),
     closing(record2),
     ...released(record2),
+    ...notes(record2),
     ...warnings(record2),
     ...exceptions(record2),
     ...chain(record2),
@@ -64191,7 +64243,7 @@ function changes(record2) {
 }
 function cells(record2, change) {
   return [
-    `${capital(change.severity)}: ${whatOf2(change)}`,
+    `${severityWords2(change)}: ${whatOf2(change)}`,
     whereOf(record2, change).join(", "),
     change.fix === void 0 ? missingFix(change) : code(change.fix, 300)
   ];
@@ -64209,11 +64261,11 @@ function whatOf2(change) {
 }
 function idOf2(advisory) {
   if (advisory === void 0) return "";
-  const notes = [
+  const notes2 = [
     ...advisory.exploited ? ["known to be exploited"] : [],
     ...advisory.fixable ? [] : ["no fix yet"]
   ];
-  return `${inline(advisory.id)}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`;
+  return `${inline(advisory.id)}${notes2.length > 0 ? ` (${notes2.join(", ")})` : ""}`;
 }
 function titleOf(message) {
   return /, (?:fixed in [^:]{0,400}|no fix is known yet): (.*)$/s.exec(message.slice(0, 2e3))?.[1] ?? "";
@@ -64228,16 +64280,17 @@ function whereOf(record2, change) {
     ...originOf(change, record2.subject?.platforms.length ?? 1).map((text4) => inline(text4))
   ];
 }
-function capital(word2) {
-  return `${word2.slice(0, 1).toUpperCase()}${word2.slice(1)}`;
+function severityWords2(change) {
+  const { severity: severity2 } = change;
+  return severity2 === "unknown" ? "No severity yet" : `${severity2.slice(0, 1).toUpperCase()}${severity2.slice(1)}`;
 }
 function harmless(record2) {
   const words = harmlessWords(record2);
-  const notes = record2.warnings.slice(0, 20).map((text4) => `Note: ${inline(text4, 600)}`);
-  return [
-    ...words.length > 0 ? [`**Does not block:** ${words.map((word2) => inline(word2)).join(", ")}.`] : [],
-    ...notes.length > 0 ? [listWithin(notes, { ...SHARE, total: record2.warnings.length })] : []
-  ];
+  return words.length > 0 ? [`**Does not block:** ${words.map((word2) => inline(word2)).join(", ")}.`] : [];
+}
+function notes(record2) {
+  const items = record2.warnings.slice(0, 20).map((text4) => `Note: ${inline(text4, 600)}`);
+  return items.length > 0 ? [listWithin(items, { ...SHARE, total: record2.warnings.length })] : [];
 }
 function closing(record2) {
   const local = sameLocally(record2);
@@ -64341,18 +64394,21 @@ function renderTerminal(record2, paint = PLAIN) {
     "",
     ...inventoryWords(record2).map((words) => `  ${words}`),
     `  ${visible(publication(record2), MAX_LINE3)}`,
-    "",
-    ...custody(record2).map(([what, value]) => paint.dim(`  ${what.padEnd(16)} ${visible(value, MAX_LINE3)}`)),
+    ...chain2(record2, paint),
     ...commands(record2),
     ""
   ];
   return lines.join("\n");
 }
 function verdictLine(record2, paint) {
-  const word2 = record2.outcome === "fail" && record2.exitCode === 0 ? "AUDIT" : record2.outcome.toUpperCase();
-  const text4 = paint.bold(`${word2}  ${visible(headline(record2), MAX_LINE3)}`);
+  const text4 = paint.bold(`${verdictWord(record2)}  ${visible(headline(record2), MAX_LINE3)}`);
   if (record2.outcome === "pass") return paint.green(text4);
   return record2.outcome === "fail" ? paint.red(text4) : paint.yellow(text4);
+}
+function verdictWord(record2) {
+  if (record2.exitCode === 2) return "CONFIG";
+  if (record2.outcome === "fail" && record2.exitCode === 0) return "AUDIT";
+  return record2.outcome.toUpperCase();
 }
 function problems2(record2, paint) {
   const shown = record2.problems.slice(0, ROWS).flatMap((problem2) => {
@@ -64425,6 +64481,10 @@ function harmless2(record2) {
 function more(count2, shown) {
   return count2 > shown ? [`  and ${count2 - shown} more in portcullis.json`] : [];
 }
+function chain2(record2, paint) {
+  const lines = custody(record2).map(([what, value]) => `  ${what.padEnd(16)} ${visible(value, MAX_LINE3)}`);
+  return lines.length === 0 ? [] : ["", ...lines.map((line3) => paint.dim(line3))];
+}
 function commands(record2) {
   const verify = record2.release.verifyCommand;
   const local = sameLocally(record2);
@@ -64435,8 +64495,8 @@ function commands(record2) {
 }
 
 // src/commands/gate.ts
-var import_promises50 = require("node:fs/promises");
-var import_node_path46 = require("node:path");
+var import_promises51 = require("node:fs/promises");
+var import_node_path48 = require("node:path");
 
 // src/evidence/purl.ts
 var import_packageurl_js = __toESM(require_packageurl_js(), 1);
@@ -64467,9 +64527,10 @@ function endingOf(facts) {
   if (facts.signal) {
     return { outcome: "incomplete", exitCode: facts.signal === "SIGINT" ? 130 : 143, reason: "cancelled" };
   }
-  const config2 = problems3.find((problem2) => problem2.code === "config");
-  if (config2) return { outcome: "incomplete", exitCode: 2, reason: config2.reason };
   const first = problems3[0];
+  if (first && problems3.every((problem2) => problem2.code === "config")) {
+    return { outcome: "incomplete", exitCode: 2, reason: first.reason };
+  }
   if (first) return incomplete(first.reason);
   if (verdict2 === null) return incomplete("no-verdict");
   const undecided3 = enforced(verdict2.results, "unknown");
@@ -64482,6 +64543,7 @@ function endingOf(facts) {
   }
   if (verdict2.subject === null) return incomplete("no-subject");
   if (!enforced(verdict2.results, "pass")) return incomplete("no-rule-applied");
+  if (release3.state === "refused") return incomplete("release-refused");
   return { outcome: "pass", exitCode: 0, reason: "clean" };
 }
 function incomplete(reason) {
@@ -64524,39 +64586,88 @@ function countPackages(evidence) {
   return purls.size;
 }
 
+// src/tools/report-folder.ts
+var import_node_crypto = require("node:crypto");
+var import_node_fs = require("node:fs");
+var import_promises = require("node:fs/promises");
+var import_node_path2 = require("node:path");
+var BUNDLES = "bundles";
+var ENDINGS = ["portcullis.json", "evidence.json", "summary.md"];
+var BUNDLE_FILE = /^[a-z0-9._-]+\.sigstore\.json$/;
+async function openReportFolder(dir, within) {
+  for (const base of within) await refuseLinksBelow(base, dir);
+  await (0, import_promises.mkdir)(dir, { recursive: true });
+  await refuseLink((0, import_node_path2.join)(dir, BUNDLES));
+}
+async function clearReportFolder(dir) {
+  for (const name of ENDINGS) await (0, import_promises.rm)((0, import_node_path2.join)(dir, name), { force: true });
+  const names = await (0, import_promises.readdir)((0, import_node_path2.join)(dir, BUNDLES)).catch(() => []);
+  for (const name of names) if (BUNDLE_FILE.test(name)) await (0, import_promises.rm)((0, import_node_path2.join)(dir, BUNDLES, name), { force: true });
+}
+async function writeWhole(path7, content) {
+  const part = (0, import_node_path2.join)((0, import_node_path2.dirname)(path7), `.${(0, import_node_crypto.randomBytes)(8).toString("hex")}.part`);
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = import_node_fs.constants;
+  try {
+    const handle = await (0, import_promises.open)(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 420);
+    try {
+      await handle.writeFile(content);
+    } finally {
+      await handle.close();
+    }
+    await (0, import_promises.rename)(part, path7);
+  } catch (thrown) {
+    await (0, import_promises.rm)(part, { force: true }).catch(() => void 0);
+    throw thrown;
+  }
+}
+async function refuseLinksBelow(base, dir) {
+  const roots = [base, await (0, import_promises.realpath)(base).catch(() => base)];
+  for (const root of roots) {
+    const path7 = (0, import_node_path2.relative)(root, dir);
+    if (path7 === "" || path7 === ".." || path7.startsWith(`..${import_node_path2.sep}`) || path7.startsWith(import_node_path2.sep)) continue;
+    const steps = path7.split(import_node_path2.sep);
+    for (const at2 of steps.keys()) await refuseLink((0, import_node_path2.join)(root, ...steps.slice(0, at2 + 1)));
+  }
+}
+async function refuseLink(path7) {
+  const found = await (0, import_promises.lstat)(path7).catch(() => null);
+  if (found?.isSymbolicLink() !== true) return;
+  const message = `output: '${path7}' is a symbolic link, so reports would be written elsewhere. Remove it, or give another folder.`;
+  throw new GateError("config", { reason: "output-is-a-link", message });
+}
+
 // src/commands/finish.ts
-var import_promises9 = require("node:fs/promises");
-var import_node_path11 = require("node:path");
+var import_node_path4 = require("node:path");
 
 // src/evidence/project.ts
 var PROJECT_URI = "https://github.com/OWNER/portcullis";
 
 // src/evidence/canonical.ts
-var import_node_crypto = require("node:crypto");
+var import_node_crypto2 = require("node:crypto");
 function canonicalJson(value) {
   return written(value, "$", /* @__PURE__ */ new Set());
 }
 function sha256Hex(content) {
-  return (0, import_node_crypto.createHash)("sha256").update(content).digest("hex");
+  return (0, import_node_crypto2.createHash)("sha256").update(content).digest("hex");
 }
-function written(value, path7, open7) {
+function written(value, path7, open9) {
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number" && Number.isFinite(value)) return JSON.stringify(value);
   if (typeof value !== "object") throw new TypeError(`${path7} is no JSON value (${typeof value})`);
-  if (open7.has(value)) throw new TypeError(`${path7} contains itself`);
-  open7.add(value);
-  const text4 = Array.isArray(value) ? listText(value, path7, open7) : mapText(value, path7, open7);
-  open7.delete(value);
+  if (open9.has(value)) throw new TypeError(`${path7} contains itself`);
+  open9.add(value);
+  const text4 = Array.isArray(value) ? listText(value, path7, open9) : mapText(value, path7, open9);
+  open9.delete(value);
   return text4;
 }
-function listText(list2, path7, open7) {
-  return `[${Array.from(list2, (item2, index) => written(item2, `${path7}[${String(index)}]`, open7)).join(",")}]`;
+function listText(list2, path7, open9) {
+  return `[${Array.from(list2, (item2, index) => written(item2, `${path7}[${String(index)}]`, open9)).join(",")}]`;
 }
-function mapText(map4, path7, open7) {
+function mapText(map4, path7, open9) {
   const prototype = Object.getPrototypeOf(map4);
   if (prototype !== Object.prototype && prototype !== null) throw new TypeError(`${path7} is no plain object`);
   const entries = Object.entries(map4);
-  const parts = entries.filter(([, item2]) => item2 !== void 0).sort(([left], [right]) => left < right ? -1 : 1).map(([key, item2]) => `${JSON.stringify(key)}:${written(item2, `${path7}.${key}`, open7)}`);
+  const parts = entries.filter(([, item2]) => item2 !== void 0).sort(([left], [right]) => left < right ? -1 : 1).map(([key, item2]) => `${JSON.stringify(key)}:${written(item2, `${path7}.${key}`, open9)}`);
   return `{${parts.join(",")}}`;
 }
 
@@ -69627,7 +69738,7 @@ var recursive = /* @__PURE__ */ new WeakMap();
 var NONE = 0;
 var ASSUMED = 1;
 var PROVEN = 2;
-function isRecursive(inst, stack, resolve8) {
+function isRecursive(inst, stack, resolve9) {
   const cached2 = recursive.get(inst);
   if (cached2 !== void 0)
     return cached2 ? PROVEN : NONE;
@@ -69637,7 +69748,7 @@ function isRecursive(inst, stack, resolve8) {
   let result2 = NONE;
   const check2 = (child2) => {
     if (result2 !== PROVEN && child2?._zod) {
-      const answer = isRecursive(child2, stack, resolve8);
+      const answer = isRecursive(child2, stack, resolve9);
       if (answer > result2)
         result2 = answer;
     }
@@ -69648,7 +69759,7 @@ function isRecursive(inst, stack, resolve8) {
       const desc2 = Object.getOwnPropertyDescriptor(sh, key);
       if (spread && !desc2.enumerable)
         continue;
-      const child2 = desc2.get ? ASSUMED : desc2.value?._zod ? isRecursive(desc2.value, stack, resolve8) : NONE;
+      const child2 = desc2.get ? ASSUMED : desc2.value?._zod ? isRecursive(desc2.value, stack, resolve9) : NONE;
       if (child2 > answer)
         answer = child2;
     }
@@ -69712,7 +69823,7 @@ function isRecursive(inst, stack, resolve8) {
       break;
     // `$ZodLazy` caches its inner on the def, so a resolved edge is followed exactly
     case "lazy": {
-      const inner = def._cachedInner ?? (resolve8 ? inst._zod.innerType : void 0);
+      const inner = def._cachedInner ?? (resolve9 ? inst._zod.innerType : void 0);
       merge2(inner ? isRecursive(inner, stack, false) : ASSUMED);
       break;
     }
@@ -69776,7 +69887,7 @@ function bucketFor(state, inst) {
   return bucket;
 }
 var handoff;
-var open2 = [];
+var open3 = [];
 var memo = {
   alloc(_inst, payload, empty) {
     const bucket = handoff;
@@ -69785,7 +69896,7 @@ var memo = {
     handoff = void 0;
     const entry = { value: empty, issues: null };
     bucket.set(payload.value, entry);
-    open2.push(entry);
+    open3.push(entry);
     return empty;
   },
   guard(inst) {
@@ -69856,10 +69967,10 @@ var memo = {
           return payload;
         }
         handoff = bucket;
-        const depth = open2.length;
+        const depth = open3.length;
         const result2 = base(payload, ctx);
         handoff = void 0;
-        const entry = open2.length > depth ? open2.pop() : void 0;
+        const entry = open3.length > depth ? open3.pop() : void 0;
         if (result2 instanceof Promise) {
           return result2.then((r7) => {
             if (entry)
@@ -84675,644 +84786,26 @@ function evidenceDocument(evidence) {
   return { text: text4, sha256: sha256Hex(text4) };
 }
 
+// src/report/render.ts
+function recordText(record2) {
+  const text4 = `${JSON.stringify(record2, null, 2)}
+`;
+  if (!/[^\n\x20-\x7e]|##\[/.test(text4)) return text4;
+  return text4.replaceAll("##[", "#\\u0023[").replace(
+    /[^\n\x20-\x7e\p{L}\p{N}\p{P}\p{S}\p{M} ]/gu,
+    (character) => Array.from({ length: character.length }, (_2, at2) => escapeUnit(character.charCodeAt(at2))).join("")
+  );
+}
+function escapeUnit(unit) {
+  return `\\u${unit.toString(16).padStart(4, "0")}`;
+}
+
 // src/version.ts
 function programVersion() {
   return true ? "0.1.0" : "0.0.0-source";
 }
 
-// src/tools/install.ts
-var import_promises8 = require("node:fs/promises");
-var import_node_path9 = require("node:path");
-
-// src/tools/cache.ts
-var import_promises = require("node:fs/promises");
-var import_node_os = require("node:os");
-var import_node_path2 = require("node:path");
-function toolCacheFolder(environment) {
-  const named2 = [
-    environment["PORTCULLIS_CACHE"],
-    environment["RUNNER_TOOL_CACHE"],
-    environment["XDG_CACHE_HOME"]
-  ];
-  const [own2, runner, xdg] = named2.map((path7) => path7 !== void 0 && (0, import_node_path2.isAbsolute)(path7) ? path7 : void 0);
-  if (own2 !== void 0) return (0, import_node_path2.join)(own2, "assets");
-  return (0, import_node_path2.join)(runner ?? xdg ?? (0, import_node_path2.join)((0, import_node_os.homedir)(), ".cache"), "portcullis", "assets");
-}
-function cachedName(asset) {
-  return `${asset.sha256}-${asset.asset}`;
-}
-async function writableFolder(cache, fallback, log) {
-  try {
-    await (0, import_promises.mkdir)(cache, { recursive: true, mode: 493 });
-    await (0, import_promises.access)(cache, import_promises.constants.W_OK);
-    return cache;
-  } catch {
-    log("the tool cache cannot be written; downloads are kept for this run only");
-    await (0, import_promises.mkdir)(fallback, { recursive: true, mode: 448 });
-    return fallback;
-  }
-}
-async function dropEntry(path7) {
-  try {
-    await (0, import_promises.rm)(path7, { force: true });
-    return true;
-  } catch {
-    return false;
-  }
-}
-async function isThere(path7) {
-  try {
-    await (0, import_promises.lstat)(path7);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-// src/tools/catalog.ts
-var RELEASE_BASE = "https://github.com";
-var CATALOG = {
-  trivy: {
-    version: "0.74.0",
-    path: "aquasecurity/trivy/releases/download/v0.74.0",
-    assets: {
-      "linux/amd64": {
-        asset: "trivy_0.74.0_Linux-64bit.tar.gz",
-        sha256: "2ae6fe3ee734b7fdf11335663e18c75ea12dccc76062f09f164a3b0f8be4371a",
-        member: "trivy"
-      },
-      "linux/arm64": {
-        asset: "trivy_0.74.0_Linux-ARM64.tar.gz",
-        sha256: "b94ce1976bbf3c15b514b605ee88be7c6d94a29be2302847ff01cb794d47aad5",
-        member: "trivy"
-      },
-      "darwin/amd64": {
-        asset: "trivy_0.74.0_macOS-64bit.tar.gz",
-        sha256: "472816f6888dda689d075c30254d4210b4d1035acf365aa72332f584c2f60485",
-        member: "trivy"
-      },
-      "darwin/arm64": {
-        asset: "trivy_0.74.0_macOS-ARM64.tar.gz",
-        sha256: "1caada5e0e2091909357c7525d3aa76f4b660b13821bc143b190c7483e31cc11",
-        member: "trivy"
-      }
-    }
-  },
-  syft: {
-    version: "1.51.0",
-    path: "anchore/syft/releases/download/v1.51.0",
-    assets: {
-      "linux/amd64": {
-        asset: "syft_1.51.0_linux_amd64.tar.gz",
-        sha256: "2a2e837a2c8d59ec9af5472ee22d3b04ee463c4e44476ecf993fd1e5ab6ebc7f",
-        member: "syft"
-      },
-      "linux/arm64": {
-        asset: "syft_1.51.0_linux_arm64.tar.gz",
-        sha256: "6c0466811541ea03add5213a60a1562f0851e4c0b0ecfdee1a694a9455285900",
-        member: "syft"
-      },
-      "darwin/amd64": {
-        asset: "syft_1.51.0_darwin_amd64.tar.gz",
-        sha256: "cddf9a044145caf0a1a3194d00d1dd51a1666f4814f2919cdb4768a0c062ad95",
-        member: "syft"
-      },
-      "darwin/arm64": {
-        asset: "syft_1.51.0_darwin_arm64.tar.gz",
-        sha256: "4f37f4c7fefce0a68e4cf71ba3f5f9829a99e65d89b29f7ee41b8c2c10ea8c59",
-        member: "syft"
-      }
-    }
-  },
-  cosign: {
-    version: "3.1.3",
-    path: "sigstore/cosign/releases/download/v3.1.3",
-    assets: {
-      "linux/amd64": {
-        asset: "cosign-linux-amd64",
-        sha256: "4629c757b7618056f8ddd7e2625ae9fdd94c0372a65049520bc7d9df9efc7f71"
-      },
-      "linux/arm64": {
-        asset: "cosign-linux-arm64",
-        sha256: "c5d324e091826b0d7a78eb16fef316450b4eb9aaec045611c08ba06f5e73220a"
-      },
-      "darwin/amd64": {
-        asset: "cosign-darwin-amd64",
-        sha256: "2347488e5d5b25336644024dfeca5601b190e91197a71a917bda44744aff106c"
-      },
-      "darwin/arm64": {
-        asset: "cosign-darwin-arm64",
-        sha256: "5cf948c2f4dfe59687bdd0b8523709067383e03982cc543475c8a7dc70e92a76"
-      }
-    }
-  },
-  crane: {
-    version: "0.22.1",
-    path: "google/go-containerregistry/releases/download/v0.22.1",
-    assets: {
-      "linux/amd64": {
-        asset: "go-containerregistry_Linux_x86_64.tar.gz",
-        sha256: "0ab7a1d6932a213aed964ce97666c3077fe691c8606413674a8b3e0b9ec4cda0",
-        member: "crane"
-      },
-      "linux/arm64": {
-        asset: "go-containerregistry_Linux_arm64.tar.gz",
-        sha256: "898c0cff975f898a33e8c4580bdafb0e7c02c7faa33374e946762f97c4ab7110",
-        member: "crane"
-      },
-      "darwin/amd64": {
-        asset: "go-containerregistry_Darwin_x86_64.tar.gz",
-        sha256: "6fedd06a648c11335f0e8b9547e4783002c30e9336047fec292942cd518bb799",
-        member: "crane"
-      },
-      "darwin/arm64": {
-        asset: "go-containerregistry_Darwin_arm64.tar.gz",
-        sha256: "2231fc8df8806d20d680ff1225db44e095a55dd6ac1ae8eced4faf4b278b78fb",
-        member: "crane"
-      }
-    }
-  }
-};
-function toolPlatform(os7, arch2) {
-  if (os7 !== "linux" && os7 !== "darwin") return void 0;
-  if (arch2 === "x64") return `${os7}/amd64`;
-  return arch2 === "arm64" ? `${os7}/arm64` : void 0;
-}
-function assetUrl(base, tool, asset) {
-  return `${base.replace(/\/+$/u, "")}/${tool.path}/${asset.asset}`;
-}
-
-// src/tools/denylist.ts
-var VERSIONS = {
-  trivy: ["0.69.4", "0.69.5", "0.69.6"]
-};
-var PROGRAMS = {
-  "822dd269ec10459572dfaaefe163dae693c344249a0161953f0d5cdd110bd2a0": "Trivy 0.69.4 for Linux (CVE-2026-33634)"
-};
-function refuseDenied(found) {
-  const known2 = found.sha256 === void 0 ? void 0 : PROGRAMS[found.sha256.toLowerCase()];
-  const version2 = found.version?.replace(/^v/u, "");
-  const bad = version2 !== void 0 && VERSIONS[found.name]?.includes(version2) === true;
-  if (known2 === void 0 && !bad) return;
-  throw new GateError("integrity", {
-    reason: "tool-denied",
-    message: `${found.name} ${version2 ?? ""} is refused: ${known2 ?? "this version was published with malicious code (CVE-2026-33634)"}. Use the pinned version (tools: release).`
-  });
-}
-
-// src/tools/download.ts
-var import_node_crypto2 = require("node:crypto");
-var import_promises2 = require("node:fs/promises");
-var import_node_path4 = require("node:path");
-var import_promises3 = require("node:timers/promises");
-
-// src/tools/sources.ts
-var import_node_path3 = require("node:path");
-function parseToolOrigin(text4) {
-  if (text4 === "auto" || text4 === "release" || text4 === "path" || text4 === "source") return { kind: text4 };
-  if (text4.startsWith("mirror:")) return { kind: "mirror", base: mirrorBase(text4.slice("mirror:".length)) };
-  if (text4.startsWith("dir:")) {
-    const folder = text4.slice("dir:".length);
-    if (folder !== "") return { kind: "dir", folder: (0, import_node_path3.resolve)(folder) };
-  }
-  throw refused(`"${text4}" is not one of auto, release, mirror:URL, dir:PATH, path, source`);
-}
-function mirrorBase(text4) {
-  const url2 = URL.canParse(text4) ? new URL(text4) : void 0;
-  if (url2 === void 0 || !isFetchable(url2)) throw refused(`the mirror "${text4}" is not an https URL`);
-  if (url2.username !== "" || url2.password !== "" || url2.search !== "" || url2.hash !== "")
-    throw refused("a mirror URL holds no credentials, query or fragment");
-  return url2.href;
-}
-function isFetchable(url2) {
-  if (url2.protocol === "https:") return true;
-  return url2.protocol === "http:" && ["127.0.0.1", "[::1]", "localhost"].includes(url2.hostname);
-}
-function refused(why) {
-  return new GateError("config", { reason: "tools-source", message: `Input tools: ${why}.` });
-}
-
-// src/tools/download.ts
-var DOWNLOAD_LIMITS = {
-  maxBytes: 300 * 1024 * 1024,
-  idleMs: 3e4,
-  totalMs: 15 * 6e4,
-  attempts: 4,
-  connectAttempts: 4,
-  pauseMs: 1e3,
-  maxPauseMs: 6e4
-};
-var MAX_REDIRECTS = 5;
-async function downloadFile(download) {
-  const { limits, signal } = download;
-  const whole = AbortSignal.any([signal, AbortSignal.timeout(limits.totalMs)]);
-  let last2 = "no attempt was made";
-  for (let attempt2 = 1; attempt2 <= limits.attempts; attempt2 += 1) {
-    const outcome2 = await attemptDownload(download, whole);
-    if ("path" in outcome2) return outcome2.path;
-    last2 = outcome2.hiccup.why;
-    const most = outcome2.hiccup.offline === true ? Math.min(limits.connectAttempts, limits.attempts) : limits.attempts;
-    if (whole.aborted || attempt2 >= most) break;
-    const pause = pauseBefore(outcome2.hiccup, attempt2, limits);
-    download.log(`${download.url}: ${last2}; trying again in ${pause} ms`);
-    await (0, import_promises3.setTimeout)(pause, void 0, { signal: whole }).catch(() => void 0);
-  }
-  if (signal.aborted)
-    throw new GateError("tool", { reason: "cancelled", message: "The download was cancelled." });
-  throw new GateError("service", {
-    reason: "host-unreachable",
-    message: `${download.url} could not be fetched: ${last2}. Try again later, or use tools: mirror:URL or dir:PATH.`
-  });
-}
-function pauseBefore(hiccup, attempt2, limits) {
-  const growing = limits.pauseMs * 2 ** (attempt2 - 1);
-  return Math.min(Math.max(growing, hiccup.after ?? 0), limits.maxPauseMs);
-}
-async function attemptDownload(download, signal) {
-  const idle = new AbortController();
-  const timer = setTimeout(() => idle.abort(new Error("the host stopped answering")), download.limits.idleMs);
-  try {
-    const answer = await follow(download.url, AbortSignal.any([signal, idle.signal]));
-    if ("hiccup" in answer) return answer;
-    const path7 = await receive(download, {
-      body: answer.body,
-      length: answer.length,
-      alive: () => void timer.refresh()
-    });
-    return { path: path7 };
-  } catch (thrown) {
-    if (thrown instanceof GateError) throw thrown;
-    if (idle.signal.aborted) return { hiccup: { why: "the host stopped answering" } };
-    return { hiccup: { why: describeFetchError(thrown), offline: isOffline(thrown) } };
-  } finally {
-    clearTimeout(timer);
-    idle.abort();
-  }
-}
-async function follow(first, signal) {
-  let url2 = new URL(first);
-  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-    if (!isFetchable(url2))
-      throw new GateError("integrity", {
-        reason: "insecure-redirect",
-        message: `${first} led to ${url2.origin}, which is not https. Nothing was fetched from there.`
-      });
-    const response = await fetch(url2, {
-      redirect: "manual",
-      signal,
-      headers: { "accept-encoding": "identity", "user-agent": "portcullis" }
-    });
-    const location = response.headers.get("location");
-    if (response.status >= 300 && response.status < 400 && location !== null) {
-      await response.body?.cancel();
-      url2 = new URL(location, url2);
-      continue;
-    }
-    return readHead(first, response);
-  }
-  throw new GateError("service", { reason: "too-many-redirects", message: `${first} redirects without end.` });
-}
-async function readHead(url2, response) {
-  const { status, body } = response;
-  if (status === 200 && body !== null) {
-    const length = response.headers.get("content-length");
-    return { body, length: length !== null && /^\d+$/u.test(length) ? Number(length) : void 0 };
-  }
-  await body?.cancel();
-  const after = retryAfter(response.headers.get("retry-after"));
-  if (status === 408 || status === 429 || status >= 500)
-    return { hiccup: { why: `the host answered ${status}`, ...after === void 0 ? {} : { after } } };
-  throw new GateError("service", {
-    reason: "asset-missing",
-    message: `${url2} is not there (the host answered ${status}). Use tools: mirror:URL or dir:PATH with the asset of that name.`
-  });
-}
-function retryAfter(value, now = Date.now()) {
-  if (value === null) return void 0;
-  if (/^\d{1,9}$/u.test(value.trim())) return Number(value) * 1e3;
-  const date6 = Date.parse(value);
-  return Number.isNaN(date6) ? void 0 : Math.max(0, date6 - now);
-}
-async function receive(download, { body, length, alive }) {
-  const { limits, folder, fileName, sha256: sha2564 } = download;
-  if (length !== void 0 && length > limits.maxBytes) throw tooBig(download);
-  const part = (0, import_node_path4.join)(folder, `${fileName}.${(0, import_node_crypto2.randomBytes)(8).toString("hex")}.part`);
-  const file2 = await (0, import_promises2.open)(part, "wx", 384).catch((cause) => notWritten(fileName, cause));
-  try {
-    const hash2 = (0, import_node_crypto2.createHash)("sha256");
-    let size2 = 0;
-    for await (const chunk of body) {
-      alive();
-      size2 += chunk.length;
-      if (size2 > limits.maxBytes) throw tooBig(download);
-      hash2.update(chunk);
-      await file2.writeFile(chunk).catch((cause) => notWritten(fileName, cause));
-    }
-    if (length !== void 0 && size2 !== length) throw new Error(`only ${size2} of ${length} bytes arrived`);
-    const found = hash2.digest("hex");
-    if (found !== sha2564) throw wrongHash(download, found);
-    await file2.sync().catch((cause) => notWritten(fileName, cause));
-    await file2.close();
-    const target2 = (0, import_node_path4.join)(folder, fileName);
-    await (0, import_promises2.rename)(part, target2);
-    return target2;
-  } finally {
-    await file2.close().catch(() => void 0);
-    await (0, import_promises2.rm)(part, { force: true });
-  }
-}
-function notWritten(fileName, cause) {
-  const message = `${fileName} could not be written: ${describeError(cause)}. Is the disk full?`;
-  throw new GateError("tool", { reason: "download-not-written", message, cause });
-}
-function tooBig({ url: url2, limits }) {
-  const message = `${url2} is bigger than the ${limits.maxBytes} bytes allowed. Nothing of it was kept.`;
-  return new GateError("integrity", { reason: "asset-too-big", message });
-}
-function wrongHash({ url: url2, sha256: sha2564 }, found) {
-  return new GateError("integrity", {
-    reason: "asset-hash-mismatch",
-    message: `${url2} has SHA-256 ${found}, expected ${sha2564}. It is not what was pinned; nothing of it was kept or started.`
-  });
-}
-function describeFetchError(thrown) {
-  const cause = causeOf(thrown);
-  return cause === void 0 ? describeError(thrown) : `${describeError(thrown)} (${describeError(cause)})`;
-}
-var OFFLINE = /* @__PURE__ */ new Set([
-  ...["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "UND_ERR_CONNECT_TIMEOUT"]
-]);
-function isOffline(thrown) {
-  const cause = causeOf(thrown);
-  const code2 = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : void 0;
-  return typeof code2 === "string" && OFFLINE.has(code2);
-}
-function causeOf(thrown) {
-  return typeof thrown === "object" && thrown !== null && "cause" in thrown ? thrown.cause : void 0;
-}
-
-// src/tools/found.ts
-var import_promises7 = require("node:fs/promises");
-var import_node_path7 = require("node:path");
-
-// src/tools/hash.ts
-var import_node_crypto3 = require("node:crypto");
-var import_node_fs = require("node:fs");
-async function hashFile(path7) {
-  const hash2 = (0, import_node_crypto3.createHash)("sha256");
-  for await (const chunk of (0, import_node_fs.createReadStream)(path7, { highWaterMark: 1024 * 1024 }))
-    hash2.update(chunk);
-  return hash2.digest("hex");
-}
-
-// src/tools/known-builds.ts
-var import_promises4 = require("node:fs/promises");
-var import_node_path5 = require("node:path");
-var HEX = /^[0-9a-f]{64}$/u;
-var hashes = external_exports.record(external_exports.string(), external_exports.record(external_exports.string(), external_exports.record(external_exports.string(), external_exports.string().regex(HEX))));
-var MAX_BYTES = 1024 * 1024;
-async function knownBuilds(programRoot2, name) {
-  const text4 = await readHashes((0, import_node_path5.join)(programRoot2, "toolchain", "hashes.json"));
-  if (text4 === void 0) return [];
-  const parsed2 = hashes.safeParse(parseJson(text4));
-  if (!parsed2.success || text4.length > MAX_BYTES)
-    throw new GateError("tool", {
-      reason: "hashes-unreadable",
-      message: "toolchain/hashes.json is not a table of hashes. Take the file of this version again."
-    });
-  return Object.values(parsed2.data).flatMap(
-    (platforms) => Object.values(platforms).flatMap((programs) => programs[name] ?? [])
-  );
-}
-async function readHashes(path7) {
-  try {
-    return await (0, import_promises4.readFile)(path7, "utf8");
-  } catch (cause) {
-    if (typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOENT")
-      return void 0;
-    const message = `toolchain/hashes.json cannot be read: ${describeError(cause)}.`;
-    throw new GateError("tool", { reason: "hashes-unreadable", message, cause });
-  }
-}
-function parseJson(text4) {
-  try {
-    return JSON.parse(text4);
-  } catch {
-    return void 0;
-  }
-}
-
-// src/tools/unpack.ts
-var import_node_crypto4 = require("node:crypto");
-var import_node_fs2 = require("node:fs");
-var import_promises5 = require("node:fs/promises");
-var import_node_path6 = require("node:path");
-var import_node_stream = require("node:stream");
-var import_promises6 = require("node:stream/promises");
-var import_node_zlib = require("node:zlib");
-var import_tar_stream = __toESM(require_tar_stream(), 1);
-var MAX_PROGRAM_BYTES = 600 * 1024 * 1024;
-async function unpackAsset(asset, into) {
-  const part = (0, import_node_path6.join)(into.folder, `${into.name}.${(0, import_node_crypto4.randomBytes)(8).toString("hex")}.part`);
-  const assetHash = (0, import_node_crypto4.createHash)("sha256");
-  const programHash = (0, import_node_crypto4.createHash)("sha256");
-  try {
-    const failure3 = await writeProgram({ asset, part, assetHash, programHash });
-    const found = failure3 === void 0 ? assetHash.digest("hex") : await hashFile(asset.file);
-    if (found !== asset.sha256) return { state: "wrong-hash", found };
-    if (failure3 !== void 0) throw unreadable(asset.asset, failure3);
-    const path7 = (0, import_node_path6.join)(into.folder, into.name);
-    await (0, import_promises5.rename)(part, path7);
-    await (0, import_promises5.chmod)(path7, 493);
-    return { state: "unpacked", path: path7, sha256: programHash.digest("hex") };
-  } finally {
-    await (0, import_promises5.rm)(part, { force: true });
-  }
-}
-async function writeProgram({ asset, part, assetHash, programHash }) {
-  const source = (0, import_node_fs2.createReadStream)(asset.file, { highWaterMark: 1024 * 1024 });
-  try {
-    if (asset.member === void 0) {
-      await (0, import_promises6.pipeline)(
-        source,
-        watch(assetHash),
-        watch(programHash),
-        (0, import_node_fs2.createWriteStream)(part, { mode: 384, flags: "wx" })
-      );
-      return void 0;
-    }
-    return await writeMember([source, watch(assetHash)], { member: asset.member, part, programHash });
-  } catch (thrown) {
-    return describeError(thrown);
-  } finally {
-    source.destroy();
-  }
-}
-async function writeMember([source, hashing], wanted) {
-  const entries = (0, import_tar_stream.extract)();
-  const reading = (0, import_promises6.pipeline)(source, hashing, (0, import_node_zlib.createGunzip)(), entries);
-  reading.catch(() => void 0);
-  let found = 0;
-  for await (const entry of entries) {
-    if (entry.header.name.replace(/^\.\//u, "") === wanted.member && entry.header.type === "file") {
-      found += 1;
-      if (found > 1) throw new Error(`it holds ${wanted.member} twice`);
-      await (0, import_promises6.pipeline)(
-        entry,
-        watch(wanted.programHash),
-        (0, import_node_fs2.createWriteStream)(wanted.part, { mode: 384, flags: "wx" })
-      );
-    } else entry.resume();
-  }
-  await reading;
-  return found === 1 ? void 0 : `it holds no program ${wanted.member}`;
-}
-function watch(hash2) {
-  let size2 = 0;
-  return new import_node_stream.Transform({
-    transform(chunk, _encoding, next) {
-      size2 += chunk.length;
-      if (size2 > MAX_PROGRAM_BYTES) {
-        next(new Error("it is too big"));
-        return;
-      }
-      hash2.update(chunk);
-      next(null, chunk);
-    }
-  });
-}
-function unreadable(asset, why) {
-  const message = `${asset} has the pinned hash but could not be unpacked: ${why}. Is the disk full?`;
-  return new GateError("tool", { reason: "asset-unreadable", message });
-}
-
-// src/tools/found.ts
-var VERSION_ARGUMENTS = {
-  trivy: ["--version"],
-  syft: ["version"],
-  cosign: ["version"],
-  crane: ["version"]
-};
-var VERSION = /(?:^|[\s:])v?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)/u;
-var VERSION_MS = 2e4;
-async function installFound(services, request) {
-  const { name, origin, pinned, folder } = request;
-  if (origin.kind === "path")
-    return await bareProgram(services, { name, source: "path", path: await onPath(services, name) });
-  const file2 = pinned === void 0 ? void 0 : (0, import_node_path7.join)(origin.folder, pinned.asset.asset);
-  if (pinned !== void 0 && file2 !== void 0 && await isThere(file2)) {
-    const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-    if (unpacked.state === "wrong-hash")
-      throw new GateError("integrity", {
-        reason: "asset-hash-mismatch",
-        message: `${pinned.asset.asset} in the given folder has SHA-256 ${unpacked.found}, expected ${pinned.asset.sha256}. It was not used.`
-      });
-    const { path: path7, sha256: sha2564 } = unpacked;
-    const facts = { name, version: pinned.tool.version, source: "dir", sha256: sha2564, verified: true };
-    return { program: { name, path: path7, sha256: sha2564 }, facts };
-  }
-  return await bareProgram(services, { name, source: "dir", path: (0, import_node_path7.join)(origin.folder, name) });
-}
-async function bareProgram(services, found) {
-  const { name, source } = found;
-  const path7 = await executable(found);
-  const sha2564 = await hashFile(path7);
-  refuseDenied({ name, sha256: sha2564 });
-  const program = { name, path: path7, sha256: sha2564 };
-  const version2 = await askVersion(services, name, program);
-  const verified = (await knownBuilds(services.programRoot, name)).includes(sha2564);
-  if (!verified)
-    services.log(`WARNING: ${name} ${version2} from ${source} is unverified: no hash is pinned for it`);
-  return { program, facts: { name, version: version2, source, sha256: sha2564, verified } };
-}
-async function executable({
-  name,
-  path: path7
-}) {
-  try {
-    const real = await (0, import_promises7.realpath)(path7);
-    await (0, import_promises7.access)(real, import_promises7.constants.X_OK);
-    if ((await (0, import_promises7.stat)(real)).isFile()) return real;
-  } catch {
-  }
-  const message = `${name} is not in the given place, or may not be executed. Put it there, or use tools: release.`;
-  throw new GateError("tool", { reason: "not-found", message });
-}
-async function onPath(services, name) {
-  const folders = (services.environment["PATH"] ?? "").split(import_node_path7.delimiter).filter((folder) => (0, import_node_path7.isAbsolute)(folder));
-  for (const folder of folders) {
-    const path7 = (0, import_node_path7.join)(folder, name);
-    const fits = await (0, import_promises7.access)(path7, import_promises7.constants.X_OK).then(
-      () => true,
-      () => false
-    );
-    if (fits && (await (0, import_promises7.stat)(path7)).isFile()) return path7;
-  }
-  const message = `${name} is not on PATH. Install it, or use tools: release.`;
-  throw new GateError("tool", { reason: "not-found", message });
-}
-async function askVersion(services, name, program) {
-  const args = VERSION_ARGUMENTS[name];
-  const { stdout } = await services.commands.run({ program, args, grant: "scanner", timeoutMs: VERSION_MS });
-  const version2 = VERSION.exec(stdout)?.[1];
-  if (version2 !== void 0) return version2;
-  const message = `${name} does not tell its version; it may be another program of that name.`;
-  throw new GateError("tool", { reason: "version-unreadable", message });
-}
-
-// src/tools/source-build.ts
-var import_node_path8 = require("node:path");
-var HEX2 = /^[0-9a-f]{64}$/u;
-var BUILD_MS = 90 * 6e4;
-var builds = external_exports.record(
-  external_exports.string(),
-  external_exports.object({
-    path: external_exports.string().startsWith("/"),
-    sha256: external_exports.string().regex(HEX2),
-    version: external_exports.string().min(1).max(64),
-    expected: external_exports.string().regex(HEX2).nullable()
-  })
-);
-async function builtTools(services, names) {
-  const script = (0, import_node_path8.join)(services.programRoot, "toolchain", "build.mjs");
-  if (!await isThere(script))
-    throw new GateError("config", {
-      reason: "no-toolchain",
-      message: "tools: source needs the folder toolchain/ of this project, which this copy does not have."
-    });
-  services.log(`building from source: ${names.join(", ")} (minutes when nothing is cached)`);
-  const { stdout } = await services.commands.run({
-    program: { name: "toolchain", path: process.execPath },
-    args: [script, ...names, "--json"],
-    grant: "toolchain",
-    timeoutMs: BUILD_MS
-  });
-  const parsed2 = builds.safeParse(parseJson2(stdout));
-  if (!parsed2.success) throw unreadable2("its answer has another form than expected");
-  return names.map((name) => {
-    const built = parsed2.data[name];
-    if (built === void 0) throw unreadable2(`${name} is not in its answer`);
-    const { path: path7, sha256: sha2564, version: version2, expected } = built;
-    const verified = expected === sha2564;
-    if (!verified) services.log(`WARNING: ${name} was built with a hash that is not known (${sha2564})`);
-    return { program: { name, path: path7, sha256: sha2564 }, facts: { name, version: version2, source: "source", sha256: sha2564, verified } };
-  });
-}
-function parseJson2(text4) {
-  try {
-    return JSON.parse(text4);
-  } catch {
-    return void 0;
-  }
-}
-function unreadable2(why) {
-  return new GateError("tool", {
-    reason: "build-unreadable",
-    message: `The build of the tools cannot be used: ${why}.`
-  });
-}
-
-// src/tools/install.ts
+// src/tools/tool-set.ts
 function toolOf(tools2, name) {
   const tool = tools2[name];
   if (tool === void 0) throw new TypeError(`the tool ${name} was not installed`);
@@ -85321,121 +84814,19 @@ function toolOf(tools2, name) {
 function factsOf(tools2) {
   return Object.values(tools2).map((tool) => tool.facts).sort((a, b) => a.name < b.name ? -1 : 1);
 }
-async function installTools(services, request) {
-  const origin = parseToolOrigin(request.source);
-  const folder = await (0, import_promises8.mkdtemp)((0, import_node_path9.join)(services.workDir, "tools-"));
-  if (origin.kind !== "auto" || request.allowSource !== true)
-    return await installFrom({ services, origin, folder }, request.names);
-  const limits = { ...services.limits ?? DOWNLOAD_LIMITS, connectAttempts: 1 };
-  try {
-    return await installFrom({ services: { ...services, limits }, origin, folder }, request.names);
-  } catch (thrown) {
-    if (!isUnreachable(thrown)) throw thrown;
-    services.log("the release host cannot be reached; the tools are built from source");
-    return await installFrom({ services, origin: { kind: "source" }, folder }, request.names);
-  }
-}
-async function installFrom(given, names) {
-  const wanted = [...new Set(names)];
-  const { services, origin } = given;
-  if (origin.kind === "source") return setOf(await builtTools(services, wanted));
-  const settled = await Promise.allSettled(wanted.map((name) => installOne(given, name)));
-  const failures = settled.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
-  const worst = failures.find((failure3) => !isUnreachable(failure3)) ?? failures[0];
-  if (worst !== void 0) throw worst instanceof Error ? worst : new Error("a tool could not be installed");
-  return setOf(settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []));
-}
-function setOf(tools2) {
-  for (const { facts } of tools2) refuseDenied(facts);
-  return Object.fromEntries(tools2.map((tool) => [tool.facts.name, tool]));
-}
-function isUnreachable(thrown) {
-  return thrown instanceof GateError && thrown.code === "service" && thrown.reason === "host-unreachable";
-}
-async function installOne(given, name) {
-  const { services, origin } = given;
-  switch (origin.kind) {
-    case "path":
-    case "dir": {
-      const pinned = pinnedAsset(services, name);
-      return await installFound(services, { name, origin, pinned, folder: given.folder });
-    }
-    case "auto":
-    case "release":
-      return await installAsset(given, {
-        name,
-        base: services.releaseBase ?? RELEASE_BASE,
-        source: "release"
-      });
-    case "mirror":
-      return await installAsset(given, { name, base: origin.base, source: "mirror" });
-    case "source":
-      throw new TypeError("builds are made all at once");
-  }
-}
-function pinnedAsset(services, name) {
-  const tool = (services.catalog ?? CATALOG)[name];
-  refuseDenied({ name, version: tool.version });
-  const platform4 = services.platform ?? toolPlatform(process.platform, process.arch);
-  const asset = platform4 === void 0 ? void 0 : tool.assets[platform4];
-  return asset === void 0 ? void 0 : { tool, asset };
-}
-async function installAsset({ services, folder }, wanted) {
-  const { name } = wanted;
-  const pinned = pinnedAsset(services, name);
-  if (pinned === void 0)
-    throw new GateError("config", {
-      reason: "tool-platform",
-      message: `No release of ${name} is pinned for ${process.platform} on ${process.arch}. Use tools: path, dir:PATH or source.`
-    });
-  const cached2 = (0, import_node_path9.join)(services.cacheDir, cachedName(pinned.asset));
-  const fromCache = await unpackIfThere(services, { pinned, name, file: cached2, folder });
-  if (fromCache !== void 0)
-    return describe3(name, { ...fromCache, version: pinned.tool.version, source: wanted.source });
-  const file2 = await fetchAsset(services, { pinned, base: wanted.base, fallback: (0, import_node_path9.join)(folder, "assets") });
-  const fresh = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-  if (fresh.state === "wrong-hash") throw changedOnDisk(pinned.asset, fresh.found);
-  return describe3(name, { ...fresh, version: pinned.tool.version, source: wanted.source });
-}
-function describe3(name, found) {
-  const { path: path7, sha256: sha2564, version: version2, source } = found;
-  return { program: { name, path: path7, sha256: sha2564 }, facts: { name, version: version2, source, sha256: sha2564, verified: true } };
-}
-async function unpackIfThere(services, { pinned, name, file: file2, folder }) {
-  if (!await isThere(file2)) return void 0;
-  const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-  if (unpacked.state === "unpacked") return unpacked;
-  const gone = await dropEntry(file2);
-  services.log(
-    `WARNING: ${pinned.asset.asset} in the tool cache was changed (SHA-256 ${unpacked.found}); it was ${gone ? "deleted" : "ignored"} and is downloaded again`
-  );
-  return void 0;
-}
-async function fetchAsset(services, { pinned, base, fallback }) {
-  const { tool, asset } = pinned;
-  const writable = await writableFolder(services.cacheDir, fallback, services.log);
-  const blocked = await isThere((0, import_node_path9.join)(writable, cachedName(asset)));
-  const folder = blocked ? fallback : writable;
-  await (0, import_promises8.mkdir)(folder, { recursive: true });
-  const url2 = assetUrl(base, tool, asset);
-  services.log(`downloading ${url2}`);
-  return await downloadFile({
-    ...{ url: url2, sha256: asset.sha256, folder, fileName: cachedName(asset) },
-    ...{ limits: services.limits ?? DOWNLOAD_LIMITS, signal: services.signal, log: services.log }
-  });
-}
-function changedOnDisk(asset, found) {
-  const message = `${asset.asset} was changed on the disk right after its download (SHA-256 ${found}). Nothing was started.`;
-  return new GateError("integrity", { reason: "asset-hash-mismatch", message });
-}
 
 // src/commands/run.ts
-var import_node_path10 = require("node:path");
+var import_node_path3 = require("node:path");
 function reportFolder(run2, facts) {
-  return (0, import_node_path10.resolve)(facts.context?.workspace ?? ".", run2.request.output);
+  return (0, import_node_path3.resolve)(facts.context?.workspace ?? ".", run2.request.output);
+}
+function foreignFolders(run2, facts) {
+  const workspace = (0, import_node_path3.resolve)(facts.context?.workspace ?? ".");
+  return [workspace, (0, import_node_path3.resolve)(workspace, run2.request.context)];
 }
 
 // src/commands/run-log.ts
+var STOPPED_MS = 5e3;
 var StageFailed = class extends Error {
   name = "StageFailed";
 };
@@ -85450,7 +84841,7 @@ async function runStage(log, services, step) {
   };
   try {
     services.signal.throwIfAborted();
-    const { value, detail, problems: problems3 = [] } = await step.work();
+    const { value, detail, problems: problems3 = [] } = await orStopped(step.work(), services.signal);
     services.signal.throwIfAborted();
     log.problems.push(...problems3);
     end2(problems3.length > 0 ? "failed" : "done", detail);
@@ -85460,6 +84851,23 @@ async function runStage(log, services, step) {
     log.problems.push(problem2);
     end2("failed", problem2.reason);
     throw new StageFailed(problem2.message);
+  }
+}
+async function orStopped(work, signal) {
+  work.catch(() => void 0);
+  const ended = new AbortController();
+  const givenUp2 = new Promise((_resolve, reject) => {
+    const wait2 = () => {
+      const timer = setTimeout(() => reject(new Error("stopped")), STOPPED_MS);
+      ended.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+    };
+    if (signal.aborted) wait2();
+    else signal.addEventListener("abort", wait2, { once: true, signal: ended.signal });
+  });
+  try {
+    return await Promise.race([work, givenUp2]);
+  } finally {
+    ended.abort();
   }
 }
 function skipStage(log, services, stage2, why) {
@@ -85519,22 +84927,18 @@ function crashed(record2, thrown) {
 }
 async function writeRecord(run2, log, facts, reportDir) {
   try {
-    await (0, import_promises9.mkdir)(reportDir, { recursive: true });
-    if (facts.evidence) await writeWhole(reportDir, "evidence.json", evidenceDocument(facts.evidence).text);
+    await openReportFolder(reportDir, foreignFolders(run2, facts));
+    const write = (name, text4) => writeWhole((0, import_node_path4.join)(reportDir, name), text4);
+    if (facts.evidence) await write("evidence.json", evidenceDocument(facts.evidence).text);
     const record2 = assemble(run2, log, facts);
-    await writeWhole(reportDir, "summary.md", renderSummary(record2));
-    await writeWhole(reportDir, "portcullis.json", `${JSON.stringify(record2, null, 2)}
-`);
+    await write("summary.md", renderSummary(record2));
+    await write("portcullis.json", recordText(record2));
     return { value: null, detail: "portcullis.json" };
   } catch (cause) {
+    if (cause instanceof GateError) throw cause;
     const message = `The record cannot be written to ${run2.request.output}: ${describeError(cause)}. Give another --output, or free space.`;
     throw new GateError("tool", { reason: "record-not-written", message, cause });
   }
-}
-async function writeWhole(dir, name, text4) {
-  const part = (0, import_node_path11.join)(dir, `.${name}.part`);
-  await (0, import_promises9.writeFile)(part, text4);
-  await (0, import_promises9.rename)(part, (0, import_node_path11.join)(dir, name));
 }
 function assemble(run2, log, facts) {
   const { request, services } = run2;
@@ -88360,7 +87764,9 @@ function planOf(given) {
   }
   if (publish && request.sign === void 0) {
     const keyless = context.trigger.kind === "event" ? " ('keyless', the default here, is not available yet)" : "";
-    problems3.push(`sign: publishing needs a choice: 'key' or 'none'${keyless}.`);
+    problems3.push(
+      `sign: publishing needs a choice: 'key' (with key: a file or env://NAME) or 'none' (pushed by digest, not tagged)${keyless}.`
+    );
   }
   if (publish && request.sign === "key" && request.tags.length === 0) {
     problems3.push("tags: missing. Name at least one tag to set after the image was verified.");
@@ -88377,10 +87783,10 @@ function wantsPublish(request, context) {
 }
 
 // src/commands/road.ts
-var import_node_path45 = require("node:path");
+var import_node_path47 = require("node:path");
 
 // src/github/context.ts
-var import_promises10 = require("node:fs/promises");
+var import_promises2 = require("node:fs/promises");
 var MAX_EVENT = 25 * 1024 * 1024;
 var PUSH = external_exports.object({
   after: external_exports.string().regex(/^[0-9a-f]{40}$/),
@@ -88436,7 +87842,7 @@ function pushTrigger(environment, payload) {
 }
 async function readPush(path7) {
   try {
-    const text4 = await (0, import_promises10.readFile)(path7, "utf8");
+    const text4 = await (0, import_promises2.readFile)(path7, "utf8");
     if (text4.length > MAX_EVENT) throw new Error(`larger than ${MAX_EVENT} characters`);
     return PUSH.parse(JSON.parse(text4));
   } catch (cause) {
@@ -88456,12 +87862,12 @@ function requireSame(name, given, expected) {
 }
 
 // src/inspect/database.ts
-var import_promises21 = require("node:fs/promises");
-var import_node_path16 = require("node:path");
+var import_promises13 = require("node:fs/promises");
+var import_node_path9 = require("node:path");
 var import_node_url = require("node:url");
 
 // src/tools/crane.ts
-var import_promises11 = require("node:timers/promises");
+var import_promises3 = require("node:timers/promises");
 var QUICK_MS = 6e4;
 var PUSH_FLOOR = 128 * 1024;
 var credentialsSchema = external_exports.object({
@@ -88497,15 +87903,16 @@ async function readCredentials(crane, host) {
     stdout = (await commands2.run({ program, args, grant: "registry", timeoutMs: QUICK_MS })).stdout;
   } catch (thrown) {
     if (saysNothing(thrown)) return null;
-    throw thrown;
+    throw thrown instanceof GateError && thrown.reason === "exit-code" ? unreadableLogin(host, thrown) : thrown;
   }
-  const parsed2 = credentialsSchema.safeParse(parseJson3(stdout));
-  if (!parsed2.success) {
-    const message = `the login for ${host} cannot be read: check the docker configuration, or log in again`;
-    throw new GateError("service", { reason: "registry-login-unreadable", message });
-  }
+  const parsed2 = credentialsSchema.safeParse(parseJson(stdout));
+  if (!parsed2.success) throw unreadableLogin(host);
   const { Username: username, Secret: secret } = parsed2.data;
   return username === "" && secret === "" ? null : { username, secret };
+}
+function unreadableLogin(host, cause) {
+  const message = `the login for ${host} cannot be read: check the docker configuration, or log in again`;
+  return new GateError("service", { reason: "registry-login-unreadable", message, cause });
 }
 function saysNothing(thrown) {
   return thrown instanceof GateError && /failed with exit code 1\.?$/.test(thrown.message);
@@ -88521,7 +87928,7 @@ async function serveRegistry(crane, options = {}) {
   for (let tries = 0; tries < 200; tries += 1) {
     const port = /serving on port (\d+)/.exec(service.output())?.[1];
     if (port !== void 0) return { host: `127.0.0.1:${port}`, stop: service.stop };
-    await (0, import_promises11.setTimeout)(25);
+    await (0, import_promises3.setTimeout)(25);
   }
   await service.stop();
   const message = "the embedded registry did not start within 5 seconds; run again";
@@ -88562,7 +87969,7 @@ function failure2(reason, what, cause) {
   const message = `${what} failed, nothing is tagged: ${cause.message}`;
   return new GateError(reason === "digest-not-accepted" ? "integrity" : "service", { reason, message, cause });
 }
-function parseJson3(text4) {
+function parseJson(text4) {
   try {
     return JSON.parse(text4);
   } catch {
@@ -88571,13 +87978,13 @@ function parseJson3(text4) {
 }
 
 // src/tools/trivy.ts
-var import_node_crypto5 = require("node:crypto");
-var import_promises13 = require("node:fs/promises");
-var import_node_path12 = require("node:path");
+var import_node_crypto3 = require("node:crypto");
+var import_promises5 = require("node:fs/promises");
+var import_node_path5 = require("node:path");
 
 // src/tools/scanner.ts
-var import_node_fs3 = require("node:fs");
-var import_promises12 = require("node:fs/promises");
+var import_node_fs2 = require("node:fs");
+var import_promises4 = require("node:fs/promises");
 
 // src/evidence/tool-json.ts
 var MAX_REPORT_CHARACTERS = 256 * 1024 * 1024;
@@ -88587,7 +87994,7 @@ function rows(row) {
   return external_exports.array(row).max(MAX_ROWS2).nullish().transform((list2) => list2 ?? []);
 }
 function readToolJson(text4, schema, source) {
-  const parsed2 = schema.safeParse(parseJson4(text4, source));
+  const parsed2 = schema.safeParse(parseJson2(text4, source));
   if (parsed2.success) return parsed2.data;
   const issue3 = parsed2.error.issues[0];
   const where = issue3 === void 0 ? "its top level" : issue3.path.map(String).join(".") || "its top level";
@@ -88597,7 +88004,7 @@ function readToolJson(text4, schema, source) {
     `has an unexpected shape at ${where}: ${issue3?.message ?? "unknown"}`
   );
 }
-function parseJson4(text4, source) {
+function parseJson2(text4, source) {
   if (text4.length > MAX_REPORT_CHARACTERS) throw refusal(source, "output-too-big", "is larger than 256 MiB");
   if (text4.trim() === "") throw refusal(source, "no-output", "is empty");
   try {
@@ -88628,17 +88035,17 @@ async function runScanner(commands2, command) {
   }
 }
 async function readScannerOutput(path7, tool) {
-  const flags = import_node_fs3.constants.O_RDONLY | import_node_fs3.constants.O_NOFOLLOW | import_node_fs3.constants.O_NONBLOCK;
-  const handle = await (0, import_promises12.open)(path7, flags).catch((cause) => {
+  const flags = import_node_fs2.constants.O_RDONLY | import_node_fs2.constants.O_NOFOLLOW | import_node_fs2.constants.O_NONBLOCK;
+  const handle = await (0, import_promises4.open)(path7, flags).catch((cause) => {
     throw whyUnopened(tool.name, cause);
   });
   try {
-    const stat11 = await handle.stat();
-    if (!stat11.isFile())
+    const stat9 = await handle.stat();
+    if (!stat9.isFile())
       throw outputError(tool.name, "output-not-a-file", "wrote something else than a plain file");
-    if (stat11.size > MAX_REPORT_CHARACTERS)
+    if (stat9.size > MAX_REPORT_CHARACTERS)
       throw outputError(tool.name, "output-too-big", "wrote a report of more than 256 MiB");
-    if (stat11.size === 0) throw outputError(tool.name, "no-output", "ended well but wrote an empty report");
+    if (stat9.size === 0) throw outputError(tool.name, "no-output", "ended well but wrote an empty report");
     return await handle.readFile("utf8");
   } finally {
     await handle.close();
@@ -88666,13 +88073,13 @@ ${ALLOW_RULES.map((rule) => `  - ${rule}
 async function writeTrivyFiles(dir) {
   const files = {
     dir,
-    empty: (0, import_node_path12.join)(dir, "empty.yaml"),
-    secrets: (0, import_node_path12.join)(dir, `secret-${(0, import_node_crypto5.randomUUID)()}.yaml`),
-    modules: (0, import_node_path12.join)(dir, "modules")
+    empty: (0, import_node_path5.join)(dir, "empty.yaml"),
+    secrets: (0, import_node_path5.join)(dir, `secret-${(0, import_node_crypto3.randomUUID)()}.yaml`),
+    modules: (0, import_node_path5.join)(dir, "modules")
   };
-  await (0, import_promises13.mkdir)(files.modules, { recursive: true });
-  await (0, import_promises13.writeFile)(files.empty, "");
-  await (0, import_promises13.writeFile)(files.secrets, SECRET_CONFIG);
+  await (0, import_promises5.mkdir)(files.modules, { recursive: true });
+  await (0, import_promises5.writeFile)(files.empty, "");
+  await (0, import_promises5.writeFile)(files.secrets, SECRET_CONFIG);
   return files;
 }
 function sharedArgs(files, cacheDir, timeoutMs) {
@@ -88709,8 +88116,8 @@ function scanSecretFolder(trivy, scan) {
   return run(trivy, scan, ["fs", scan.input, ...noModules(trivy), ...kind]);
 }
 async function run(trivy, scan, args) {
-  const output2 = (0, import_node_path12.join)(scan.outDir, "report.json");
-  await runScanner(trivy.commands, {
+  const output2 = (0, import_node_path5.join)(scan.outDir, "report.json");
+  const call = runScanner(trivy.commands, {
     program: trivy.program,
     args: [...args, ...scanArgs(trivy, scan, output2)],
     grant: "scanner",
@@ -88718,7 +88125,16 @@ async function run(trivy, scan, args) {
     timeoutMs: trivy.timeoutMs ?? SCAN_MS,
     paths: { read: [scan.cwd, scan.cacheDir, trivy.files.dir], write: [scan.outDir] }
   });
+  await call.catch((thrown) => {
+    throw explainJava(thrown);
+  });
   return await readScannerOutput(output2, trivy.program);
+}
+function explainJava(thrown) {
+  if (!(thrown instanceof GateError) || thrown.reason !== "trivy-exit-code") return thrown;
+  if (!thrown.message.includes("Java DB")) return thrown;
+  const message = "The image holds Java archives, and their packages can only be told with the Java database, which is not available yet. They were not matched, so nothing is concluded.";
+  return new GateError("evidence", { reason: "java-database-missing", message, cause: thrown });
 }
 async function downloadDatabase(trivy, reference2, cacheDir) {
   const timeoutMs = trivy.timeoutMs ?? SCAN_MS;
@@ -88734,21 +88150,21 @@ async function downloadDatabase(trivy, reference2, cacheDir) {
 }
 
 // src/inspect/database-archive.ts
-var import_node_fs5 = require("node:fs");
-var import_promises16 = require("node:fs/promises");
-var import_node_path13 = require("node:path");
-var import_node_stream3 = require("node:stream");
-var import_promises17 = require("node:stream/promises");
-var import_promises18 = require("node:timers/promises");
-var import_node_zlib2 = require("node:zlib");
-var import_tar_stream2 = __toESM(require_tar_stream(), 1);
+var import_node_fs4 = require("node:fs");
+var import_promises8 = require("node:fs/promises");
+var import_node_path6 = require("node:path");
+var import_node_stream2 = require("node:stream");
+var import_promises9 = require("node:stream/promises");
+var import_promises10 = require("node:timers/promises");
+var import_node_zlib = require("node:zlib");
+var import_tar_stream = __toESM(require_tar_stream(), 1);
 
 // src/inspect/database-file.ts
-var import_node_crypto6 = require("node:crypto");
-var import_node_fs4 = require("node:fs");
-var import_promises14 = require("node:fs/promises");
-var import_node_stream2 = require("node:stream");
-var import_promises15 = require("node:stream/promises");
+var import_node_crypto4 = require("node:crypto");
+var import_node_fs3 = require("node:fs");
+var import_promises6 = require("node:fs/promises");
+var import_node_stream = require("node:stream");
+var import_promises7 = require("node:stream/promises");
 var DATABASE_FILE = "trivy.db";
 var METADATA_FILE = "metadata.json";
 var MAX_METADATA_BYTES = 64 * 1024;
@@ -88781,29 +88197,29 @@ async function readMetadata(path7) {
 }
 async function readSmall(path7) {
   try {
-    const { size: size2 } = await (0, import_promises14.stat)(path7);
+    const { size: size2 } = await (0, import_promises6.stat)(path7);
     if (size2 > MAX_METADATA_BYTES)
       throw databaseError("database-metadata-unreadable", `has a ${METADATA_FILE} of ${size2} bytes`);
-    return await (0, import_promises14.readFile)(path7, "utf8");
+    return await (0, import_promises6.readFile)(path7, "utf8");
   } catch (cause) {
     if (cause instanceof GateError) throw cause;
     throw databaseError("database-metadata-missing", `has no readable ${METADATA_FILE}`, cause);
   }
 }
 async function copyHashed(from, to) {
-  const hash2 = (0, import_node_crypto6.createHash)("sha256");
+  const hash2 = (0, import_node_crypto4.createHash)("sha256");
   let size2 = 0;
-  const count2 = new import_node_stream2.Transform({
+  const count2 = new import_node_stream.Transform({
     transform(chunk, _encoding, done) {
       hash2.update(chunk);
       size2 += chunk.length;
       done(null, chunk);
     }
   });
-  await (0, import_promises15.pipeline)(
-    (0, import_node_fs4.createReadStream)(from, { highWaterMark: 1 << 20 }),
+  await (0, import_promises7.pipeline)(
+    (0, import_node_fs3.createReadStream)(from, { highWaterMark: 1 << 20 }),
     count2,
-    (0, import_node_fs4.createWriteStream)(to, { mode: 420 })
+    (0, import_node_fs3.createWriteStream)(to, { mode: 420 })
   );
   return { sha256: hash2.digest("hex"), size: size2 };
 }
@@ -88812,7 +88228,7 @@ var PAGE_HEADER = 16;
 var MAGIC = 3977042669;
 var PAGE_SIZES = [4096, 1024, 2048, 8192, 16384, 32768, 65536];
 async function checkDatabaseFile(path7) {
-  const handle = await (0, import_promises14.open)(path7, "r").catch((cause) => {
+  const handle = await (0, import_promises6.open)(path7, "r").catch((cause) => {
     throw databaseError("database-missing", `has no readable ${DATABASE_FILE}`, cause);
   });
   try {
@@ -88852,6 +88268,16 @@ function fnv1a(bytes) {
   for (const byte of bytes) hash2 = BigInt.asUintN(64, (hash2 ^ BigInt(byte)) * 0x100000001b3n);
   return hash2;
 }
+async function databaseMentions(path7, text4) {
+  const wanted = Buffer.from(text4);
+  let rest = Buffer.alloc(0);
+  for await (const chunk of (0, import_node_fs3.createReadStream)(path7, { highWaterMark: 1 << 20 })) {
+    const window2 = Buffer.concat([rest, chunk]);
+    if (window2.includes(wanted)) return true;
+    rest = window2.subarray(Math.max(0, window2.length - wanted.length));
+  }
+  return false;
+}
 
 // src/inspect/database-archive.ts
 var MAX_ARCHIVE_BYTES = 4 * 1024 ** 3;
@@ -88860,9 +88286,9 @@ var MAX_METADATA_BYTES2 = 64 * 1024;
 var DOWNLOAD_MS = 15 * 60 * 1e3;
 var LOOPBACK = /* @__PURE__ */ new Set(["127.0.0.1", "localhost", "[::1]"]);
 async function unpackDatabase(archive, outDir) {
-  await (0, import_promises16.mkdir)(outDir, { recursive: true });
+  await (0, import_promises8.mkdir)(outDir, { recursive: true });
   const seen = /* @__PURE__ */ new Set();
-  const entries = (0, import_tar_stream2.extract)();
+  const entries = (0, import_tar_stream.extract)();
   entries.on("entry", (header, stream, next) => {
     stream.on("error", () => void 0);
     const name = header.name.replace(/^\.\//, "").replace(/^db\//, "");
@@ -88877,10 +88303,10 @@ async function unpackDatabase(archive, outDir) {
       return;
     }
     seen.add(name);
-    (0, import_promises17.pipeline)(stream, (0, import_node_fs5.createWriteStream)((0, import_node_path13.join)(outDir, name), { flags: "wx" })).then(() => next(), next);
+    (0, import_promises9.pipeline)(stream, (0, import_node_fs4.createWriteStream)((0, import_node_path6.join)(outDir, name), { flags: "wx" })).then(() => next(), next);
   });
   try {
-    await (0, import_promises17.pipeline)((0, import_node_fs5.createReadStream)(archive), (0, import_node_zlib2.createGunzip)(), entries);
+    await (0, import_promises9.pipeline)((0, import_node_fs4.createReadStream)(archive), (0, import_node_zlib.createGunzip)(), entries);
   } catch (cause) {
     if (systemErrorCode(cause) === "ENOENT")
       throw databaseError("database-missing", "archive is not there", cause);
@@ -88892,14 +88318,14 @@ async function unpackDatabase(archive, outDir) {
   }
   if (!seen.has(DATABASE_FILE)) throw databaseError("database-missing", `archive holds no ${DATABASE_FILE}`);
 }
-function isFetchable2(url2) {
+function isFetchable(url2) {
   return url2.protocol === "https:" || url2.protocol === "http:" && LOOPBACK.has(url2.hostname);
 }
 var ATTEMPTS = 3;
 async function downloadArchive(url2, file2, signal) {
   let failure3 = "it was not tried";
   for (let attempt2 = 1; attempt2 <= ATTEMPTS; attempt2++) {
-    if (attempt2 > 1) await (0, import_promises18.setTimeout)(attempt2 * 250);
+    if (attempt2 > 1) await (0, import_promises10.setTimeout)(attempt2 * 250);
     try {
       const refused3 = await fetchOnce(url2, file2, signal);
       if (refused3 === void 0) return;
@@ -88920,44 +88346,44 @@ async function fetchOnce(url2, file2, signal) {
   const limit = AbortSignal.timeout(DOWNLOAD_MS);
   const response = await fetch(url2, { signal: signal ? AbortSignal.any([signal, limit]) : limit });
   const { status, body } = response;
-  if (!isFetchable2(new URL(response.url)) || !response.ok || body === null) {
+  if (!isFetchable(new URL(response.url)) || !response.ok || body === null) {
     await body?.cancel();
     if (status === 429 || status >= 500) throw new Error(`the server answered with status ${status}`);
     return response.ok ? "it was redirected to an address that is not https" : `the server answered with status ${status}`;
   }
   const announced = response.headers.get("content-length");
   let size2 = 0;
-  const count2 = new import_node_stream3.Transform({
+  const count2 = new import_node_stream2.Transform({
     transform(chunk, _encoding, done) {
       size2 += chunk.length;
       done(size2 > MAX_ARCHIVE_BYTES ? new Error("the body is longer than 4 GiB") : null, chunk);
     }
   });
-  await (0, import_promises17.pipeline)(import_node_stream3.Readable.fromWeb(body), count2, (0, import_node_fs5.createWriteStream)(file2));
+  await (0, import_promises9.pipeline)(import_node_stream2.Readable.fromWeb(body), count2, (0, import_node_fs4.createWriteStream)(file2));
   if (announced !== null && response.headers.get("content-encoding") === null && Number(announced) !== size2)
     throw new Error(`the body has ${size2} bytes, but ${announced} were announced`);
   return void 0;
 }
 
 // src/inspect/scanners.ts
-var import_promises20 = require("node:fs/promises");
-var import_node_path15 = require("node:path");
+var import_promises12 = require("node:fs/promises");
+var import_node_path8 = require("node:path");
 
 // src/tools/syft.ts
-var import_promises19 = require("node:fs/promises");
-var import_node_path14 = require("node:path");
+var import_promises11 = require("node:fs/promises");
+var import_node_path7 = require("node:path");
 var FORMATS = { spdx: "spdx-json@2.3", cycloneDx: "cyclonedx-json@1.6", syft: "syft-json" };
 async function writeSyftFiles(dir) {
-  await (0, import_promises19.mkdir)(dir, { recursive: true });
-  const empty = (0, import_node_path14.join)(dir, "empty.yaml");
-  await (0, import_promises19.writeFile)(empty, "");
+  await (0, import_promises11.mkdir)(dir, { recursive: true });
+  const empty = (0, import_node_path7.join)(dir, "empty.yaml");
+  await (0, import_promises11.writeFile)(empty, "");
   return { dir, empty };
 }
 async function catalogImage(syft, scan) {
   const files = {
-    spdx: (0, import_node_path14.join)(scan.outDir, "spdx.json"),
-    cycloneDx: (0, import_node_path14.join)(scan.outDir, "cyclonedx.json"),
-    syft: (0, import_node_path14.join)(scan.outDir, "syft.json")
+    spdx: (0, import_node_path7.join)(scan.outDir, "spdx.json"),
+    cycloneDx: (0, import_node_path7.join)(scan.outDir, "cyclonedx.json"),
+    syft: (0, import_node_path7.join)(scan.outDir, "syft.json")
   };
   await runScanner(syft.commands, {
     program: syft.program,
@@ -88982,20 +88408,20 @@ async function catalogImage(syft, scan) {
 
 // src/inspect/scanners.ts
 async function prepareScanners(services, workDir) {
-  await (0, import_promises20.mkdir)(workDir, { recursive: true });
-  const dir = await (0, import_promises20.mkdtemp)((0, import_node_path15.join)(workDir, "scanners-"));
+  await (0, import_promises12.mkdir)(workDir, { recursive: true });
+  const dir = await (0, import_promises12.mkdtemp)((0, import_node_path8.join)(workDir, "scanners-"));
   const { commands: commands2, timeoutMs } = services;
   const shared = { commands: commands2, ...timeoutMs !== void 0 && { timeoutMs } };
   return {
     trivy: {
       ...shared,
       program: programOf(services.tools, "trivy"),
-      files: await writeTrivyFiles((0, import_node_path15.join)(dir, "trivy"))
+      files: await writeTrivyFiles((0, import_node_path8.join)(dir, "trivy"))
     },
     syft: {
       ...shared,
       program: programOf(services.tools, "syft"),
-      files: await writeSyftFiles((0, import_node_path15.join)(dir, "syft"))
+      files: await writeSyftFiles((0, import_node_path8.join)(dir, "syft"))
     }
   };
 }
@@ -89005,8 +88431,8 @@ function programOf(tools2, name) {
   throw new GateError("tool", { reason: "tool-missing", message: `${name} is needed but was not installed.` });
 }
 async function freshDir(workDir, name) {
-  await (0, import_promises20.mkdir)(workDir, { recursive: true });
-  return await (0, import_promises20.mkdtemp)((0, import_node_path15.join)(workDir, `${name}-`));
+  await (0, import_promises12.mkdir)(workDir, { recursive: true });
+  return await (0, import_promises12.mkdtemp)((0, import_node_path8.join)(workDir, `${name}-`));
 }
 
 // src/inspect/database.ts
@@ -89016,16 +88442,16 @@ var DEFAULT_DATABASES = [
 ];
 async function prepareDatabase(services, request) {
   const source = await understand(request.source?.trim() ?? "auto");
-  await (0, import_promises21.mkdir)(request.workDir, { recursive: true });
-  const work = await (0, import_promises21.mkdtemp)((0, import_node_path16.join)(request.workDir, "database-"));
+  await (0, import_promises13.mkdir)(request.workDir, { recursive: true });
+  const work = await (0, import_promises13.mkdtemp)((0, import_node_path9.join)(request.workDir, "database-"));
   const located = await locate(services, source, work);
   await checkDatabaseFile(located.database);
   const metadata2 = await readMetadata(located.metadata);
-  const dir = (0, import_node_path16.join)(work, "cache");
-  await (0, import_promises21.mkdir)((0, import_node_path16.join)(dir, "db"), { recursive: true });
-  const { sha256: sha2564, size: size2 } = await copyHashed(located.database, (0, import_node_path16.join)(dir, "db", DATABASE_FILE));
-  await checkDatabaseFile((0, import_node_path16.join)(dir, "db", DATABASE_FILE));
-  await copyHashed(located.metadata, (0, import_node_path16.join)(dir, "db", METADATA_FILE));
+  const dir = (0, import_node_path9.join)(work, "cache");
+  await (0, import_promises13.mkdir)((0, import_node_path9.join)(dir, "db"), { recursive: true });
+  const { sha256: sha2564, size: size2 } = await copyHashed(located.database, (0, import_node_path9.join)(dir, "db", DATABASE_FILE));
+  await checkDatabaseFile((0, import_node_path9.join)(dir, "db", DATABASE_FILE));
+  await copyHashed(located.metadata, (0, import_node_path9.join)(dir, "db", METADATA_FILE));
   const { origin, manifest } = located;
   return { dir, facts: { sha256: sha2564, size: size2, ...metadata2, origin, ...manifest && { manifest } } };
 }
@@ -89033,8 +88459,8 @@ async function understand(source) {
   if (source === "" || source === "auto") return { kind: "oci", references: DEFAULT_DATABASES };
   if (source.startsWith("oci:")) return { kind: "oci", references: [source.slice("oci:".length)] };
   if (/^https?:/.test(source)) return { kind: "url", url: fetchableUrl(source) };
-  const path7 = source.startsWith("file://") ? (0, import_node_url.fileURLToPath)(source) : (0, import_node_path16.resolve)(source.replace(/^file:/, ""));
-  const found = await (0, import_promises21.stat)(path7).catch(() => void 0);
+  const path7 = source.startsWith("file://") ? (0, import_node_url.fileURLToPath)(source) : (0, import_node_path9.resolve)(source.replace(/^file:/, ""));
+  const found = await (0, import_promises13.stat)(path7).catch(() => void 0);
   if (found?.isDirectory()) return { kind: "folder", path: path7 };
   if (found?.isFile() && /\.(tar\.gz|tgz)$/.test(path7)) return { kind: "archive", path: path7 };
   if (found === void 0 && isReference(source)) return { kind: "oci", references: [source] };
@@ -89050,7 +88476,7 @@ function isReference(source) {
 }
 function fetchableUrl(source) {
   const url2 = URL.canParse(source) ? new URL(source) : void 0;
-  if (url2 !== void 0 && isFetchable2(url2) && url2.username === "" && url2.password === "") return url2;
+  if (url2 !== void 0 && isFetchable(url2) && url2.username === "" && url2.password === "") return url2;
   throw new GateError("config", {
     reason: "database-not-found",
     message: '"database" must be an https address without a login (plain http only on this machine).'
@@ -89063,7 +88489,7 @@ async function locate(services, source, work) {
     case "archive":
       return await inArchive(source.path, work, "archive");
     case "url": {
-      const archive = (0, import_node_path16.join)(work, "db.tar.gz");
+      const archive = (0, import_node_path9.join)(work, "db.tar.gz");
       await downloadArchive(source.url, archive, services.signal);
       return await inArchive(archive, work, `${source.url.origin}${source.url.pathname}`);
     }
@@ -89072,16 +88498,16 @@ async function locate(services, source, work) {
   }
 }
 async function inFolder(path7, origin) {
-  for (const dir of [(0, import_node_path16.join)(path7, "db"), path7]) {
-    const found = await (0, import_promises21.stat)((0, import_node_path16.join)(dir, DATABASE_FILE)).catch(() => void 0);
+  for (const dir of [(0, import_node_path9.join)(path7, "db"), path7]) {
+    const found = await (0, import_promises13.stat)((0, import_node_path9.join)(dir, DATABASE_FILE)).catch(() => void 0);
     if (found !== void 0) {
-      return { database: (0, import_node_path16.join)(dir, DATABASE_FILE), metadata: (0, import_node_path16.join)(dir, METADATA_FILE), origin };
+      return { database: (0, import_node_path9.join)(dir, DATABASE_FILE), metadata: (0, import_node_path9.join)(dir, METADATA_FILE), origin };
     }
   }
   throw databaseError("database-missing", `folder holds neither ${DATABASE_FILE} nor db/${DATABASE_FILE}`);
 }
 async function inArchive(archive, work, origin) {
-  const dir = (0, import_node_path16.join)(work, "unpacked");
+  const dir = (0, import_node_path9.join)(work, "unpacked");
   await unpackDatabase(archive, dir);
   return await inFolder(dir, origin);
 }
@@ -89089,7 +88515,7 @@ async function fromRegistries(services, references, work) {
   const failures = [];
   for (const [at2, reference2] of references.entries()) {
     try {
-      return await fromRegistry(services, reference2, (0, import_node_path16.join)(work, `registry-${at2}`));
+      return await fromRegistry(services, reference2, (0, import_node_path9.join)(work, `registry-${at2}`));
     } catch (thrown) {
       if (!(thrown instanceof GateError) || thrown.reason === "cancelled") throw thrown;
       failures.push(`${reference2}: ${describeError(thrown)}`);
@@ -89106,15 +88532,15 @@ async function fromRegistry(services, reference2, work) {
   const manifest = crane && await headDigest({ commands: commands2, program: crane }, reference2);
   const repository = reference2.replace(/@sha256:[0-9a-f]{64}$/, "").replace(/:[\w.-]+$/, "");
   const wanted = manifest === void 0 ? reference2 : `${repository}@${manifest}`;
-  await (0, import_promises21.mkdir)(work, { recursive: true });
-  const files = await writeTrivyFiles((0, import_node_path16.join)(work, "config"));
+  await (0, import_promises13.mkdir)(work, { recursive: true });
+  const files = await writeTrivyFiles((0, import_node_path9.join)(work, "config"));
   const trivy = { commands: commands2, program: programOf(tools2, "trivy"), files };
-  await downloadDatabase(trivy, wanted, (0, import_node_path16.join)(work, "cache"));
-  return { ...await inFolder((0, import_node_path16.join)(work, "cache"), wanted), ...manifest && { manifest } };
+  await downloadDatabase(trivy, wanted, (0, import_node_path9.join)(work, "cache"));
+  return { ...await inFolder((0, import_node_path9.join)(work, "cache"), wanted), ...manifest && { manifest } };
 }
 
 // src/inspect/inspect.ts
-var import_node_path22 = require("node:path");
+var import_node_path15 = require("node:path");
 
 // node_modules/yocto-queue/index.js
 var Node = class {
@@ -89204,27 +88630,27 @@ function pLimit(concurrency) {
     activeCount--;
     resumeNext();
   };
-  const run2 = async (function_, resolve8, arguments_) => {
+  const run2 = async (function_, resolve9, arguments_) => {
     const result2 = (async () => function_(...arguments_))();
-    resolve8(result2);
+    resolve9(result2);
     try {
       await result2;
     } catch {
     }
     next();
   };
-  const enqueue = (function_, resolve8, reject, arguments_) => {
+  const enqueue = (function_, resolve9, reject, arguments_) => {
     const queueItem = { reject };
     new Promise((internalResolve) => {
       queueItem.run = internalResolve;
       queue.enqueue(queueItem);
-    }).then(run2.bind(void 0, function_, resolve8, arguments_));
+    }).then(run2.bind(void 0, function_, resolve9, arguments_));
     if (activeCount < concurrency) {
       resumeNext();
     }
   };
-  const generator = (function_, ...arguments_) => new Promise((resolve8, reject) => {
-    enqueue(function_, resolve8, reject, arguments_);
+  const generator = (function_, ...arguments_) => new Promise((resolve9, reject) => {
+    enqueue(function_, resolve9, reject, arguments_);
   });
   Object.defineProperties(generator, {
     activeCount: {
@@ -89286,9 +88712,9 @@ function validateConcurrency(concurrency) {
 }
 
 // src/inspect/canary.ts
-var import_node_crypto7 = require("node:crypto");
-var import_promises22 = require("node:fs/promises");
-var import_node_path17 = require("node:path");
+var import_node_crypto5 = require("node:crypto");
+var import_promises14 = require("node:fs/promises");
+var import_node_path10 = require("node:path");
 
 // src/evidence/trivy-shapes.ts
 var layer = external_exports.object({ DiffID: shortText.optional() }).nullish();
@@ -89621,7 +89047,7 @@ function valueOf(known2) {
 
 // src/inspect/canary.ts
 var CANARY_MS = 2 * 60 * 1e3;
-var SECRET_PATH = (0, import_node_path17.join)("tests", "notes.md");
+var SECRET_PATH = (0, import_node_path10.join)("tests", "notes.md");
 async function runCanary(scanner, place2, problems3) {
   const trivy = { ...scanner, timeoutMs: Math.min(scanner.timeoutMs ?? CANARY_MS, CANARY_MS) };
   const sightings = await attempt(problems3, async () => [
@@ -89638,7 +89064,7 @@ async function sightPackages(trivy, place2) {
   const sightings = [];
   for (const canary2 of CANARIES) {
     const input2 = `${canary2.name}.json`;
-    await (0, import_promises22.writeFile)((0, import_node_path17.join)(cwd, input2), canarySbom(canary2));
+    await (0, import_promises14.writeFile)((0, import_node_path10.join)(cwd, input2), canarySbom(canary2));
     const outDir = await freshDir(place2.workDir, `${canary2.name}-report`);
     const text4 = await scanSbom(trivy, { cwd, input: input2, cacheDir: place2.cacheDir, outDir });
     sightings.push(...readCanaryReport(text4, canary2));
@@ -89647,9 +89073,9 @@ async function sightPackages(trivy, place2) {
 }
 async function sightSecret(trivy, place2) {
   const cwd = await freshDir(place2.workDir, "canary-secret");
-  await (0, import_promises22.mkdir)((0, import_node_path17.join)(cwd, "planted", "tests"), { recursive: true });
-  const token = ["ghp", (0, import_node_crypto7.randomBytes)(18).toString("hex")].join("_");
-  await (0, import_promises22.writeFile)((0, import_node_path17.join)(cwd, "planted", SECRET_PATH), `token = ${token}
+  await (0, import_promises14.mkdir)((0, import_node_path10.join)(cwd, "planted", "tests"), { recursive: true });
+  const token = ["ghp", (0, import_node_crypto5.randomBytes)(18).toString("hex")].join("_");
+  await (0, import_promises14.writeFile)((0, import_node_path10.join)(cwd, "planted", SECRET_PATH), `token = ${token}
 `);
   const outDir = await freshDir(place2.workDir, "canary-secret-report");
   const scan = { cwd, input: "planted", cacheDir: place2.cacheDir, outDir };
@@ -89657,7 +89083,7 @@ async function sightSecret(trivy, place2) {
 }
 
 // src/inspect/platform.ts
-var import_node_path21 = require("node:path");
+var import_node_path14 = require("node:path");
 
 // src/evidence/syft-report.ts
 var SOURCE2 = { name: "syft", what: "inventory of Syft" };
@@ -89841,15 +89267,15 @@ function withInstructions(contents2, history, facts) {
 }
 function makers(facts) {
   const froms = facts.instructions.filter((instruction) => instruction.keyword === "FROM");
-  const chain3 = /* @__PURE__ */ new Set();
+  const chain4 = /* @__PURE__ */ new Set();
   let at2 = froms.findIndex((from) => from.location.line === facts.finalStage.line);
   while (at2 >= 0) {
-    chain3.add(at2);
+    chain4.add(at2);
     const image = /^\S+/.exec(froms[at2]?.arguments ?? "")?.[0].toLowerCase();
     at2 = froms.slice(0, at2).findLastIndex((from) => / as (\S+)$/i.exec(from.arguments)?.[1]?.toLowerCase() === image);
   }
   return facts.instructions.filter(
-    (instruction) => MAKES_LAYER.has(instruction.keyword) && chain3.has(instruction.stage) && !instruction.arguments.includes("<<")
+    (instruction) => MAKES_LAYER.has(instruction.keyword) && chain4.has(instruction.stage) && !instruction.arguments.includes("<<")
   );
 }
 function instructionKeys(instruction) {
@@ -89903,6 +89329,24 @@ function grouped2(keys) {
   return groups;
 }
 
+// src/evidence/os-release.ts
+var OS_TYPES2 = /* @__PURE__ */ new Set(["apk", "deb", "rpm"]);
+function advisoriesOfRelease(scan) {
+  if (scan.os === void 0 || !scan.packages.some((found) => OS_TYPES2.has(found.type))) return void 0;
+  const { family, name } = scan.os;
+  const [major = "", minor] = name.split(".");
+  switch (family) {
+    case "debian":
+      return `debian ${major}`;
+    case "alpine":
+      return `alpine ${minor === void 0 ? major : `${major}.${minor}`}`;
+    case "ubuntu":
+      return `ubuntu ${name}`;
+    default:
+      return void 0;
+  }
+}
+
 // src/evidence/package-files.ts
 var KINDS = [
   /^var\/lib\/dpkg\/(?:status|info\/[^/]+\.list|status\.d\/[^/]+)$/,
@@ -89950,7 +89394,7 @@ function dpkgClaims(texts) {
       return [
         {
           owner: ownerOf("deb", name, version2),
-          files: [...list2.split("\n").map(relative2), ...scripts],
+          files: [...list2.split("\n").map(relative3), ...scripts],
           folders: []
         }
       ];
@@ -89963,7 +89407,7 @@ function statusFolderClaims(texts) {
     const [record2] = paragraphs(text4);
     if (record2 === void 0) return [];
     const sums = texts.get(`${path7}.md5sums`) ?? "";
-    const files = sums.split("\n").map((line3) => relative2(line3.replace(/^[0-9a-f]+ +\*?/, "")));
+    const files = sums.split("\n").map((line3) => relative3(line3.replace(/^[0-9a-f]+ +\*?/, "")));
     return [{ owner: ownerOf("deb", record2.name, record2.version), files, folders: [] }];
   });
 }
@@ -89978,7 +89422,7 @@ function apkClaims(text4) {
       if (line3.startsWith("P:")) name = value;
       else if (line3.startsWith("V:")) version2 = value;
       else if (line3.startsWith("F:")) folder = value;
-      else if (line3.startsWith("R:")) files.push(relative2(`${folder}/${value}`));
+      else if (line3.startsWith("R:")) files.push(relative3(`${folder}/${value}`));
     }
     return name === "" || version2 === "" ? [] : [{ owner: ownerOf("apk", name, version2), files, folders: [] }];
   });
@@ -90033,7 +89477,7 @@ function parentOf(path7) {
   const slash = path7.lastIndexOf("/");
   return slash === -1 ? "" : path7.slice(0, slash);
 }
-function relative2(path7) {
+function relative3(path7) {
   return path7.trim().replace(/^(?:\.?\/)+/, "");
 }
 function below(folder, path7) {
@@ -90049,14 +89493,14 @@ function below(folder, path7) {
 
 // src/evidence/ownership.ts
 function ownershipOf(input2) {
-  const { files, resolve: resolve8 } = input2;
+  const { files, resolve: resolve9 } = input2;
   const owners = /* @__PURE__ */ new Map();
   const folders = /* @__PURE__ */ new Map();
   const isFile = (path7) => files.has(path7);
   for (const claim2 of packageClaims(input2.metadata, isFile)) {
     for (const folder of claim2.folders) folders.set(folder, claim2.owner);
     for (const claimed of claim2.files) {
-      const path7 = isFile(claimed) ? claimed : resolve8(claimed);
+      const path7 = isFile(claimed) ? claimed : resolve9(claimed);
       if (path7 !== void 0 && isFile(path7)) owners.set(path7, claim2.owner);
     }
   }
@@ -90116,18 +89560,18 @@ function parseSpdx(text4, image) {
 }
 
 // src/oci/flatten.ts
-var import_promises24 = require("node:fs/promises");
-var import_node_path19 = require("node:path");
+var import_promises16 = require("node:fs/promises");
+var import_node_path12 = require("node:path");
 
 // src/oci/blobs.ts
-var import_node_crypto8 = require("node:crypto");
-var import_node_fs6 = require("node:fs");
-var import_promises23 = require("node:fs/promises");
-var import_node_path18 = require("node:path");
+var import_node_crypto6 = require("node:crypto");
+var import_node_fs5 = require("node:fs");
+var import_promises15 = require("node:fs/promises");
+var import_node_path11 = require("node:path");
 var CHUNK = 1024 * 1024;
 var PARALLEL = 2;
 function blobPath(dir, digest2) {
-  return (0, import_node_path18.join)(dir, "blobs", "sha256", digestHex(digest2));
+  return (0, import_node_path11.join)(dir, "blobs", "sha256", digestHex(digest2));
 }
 async function hashBlobs(layout) {
   const waiting = [...layout.blobs].sort((a, b) => b.size - a.size);
@@ -90145,7 +89589,7 @@ async function hashBlobs(layout) {
 async function hashBlob(dir, blob) {
   const handle = await openBlob(dir, blob);
   try {
-    const hash2 = (0, import_node_crypto8.createHash)("sha256");
+    const hash2 = (0, import_node_crypto6.createHash)("sha256");
     const buffer = Buffer.allocUnsafe(CHUNK);
     for (; ; ) {
       const { bytesRead } = await handle.read(buffer, 0, CHUNK);
@@ -90167,7 +89611,7 @@ async function readBlob(dir, blob, maxBytes) {
   const handle = await openBlob(dir, blob);
   try {
     const bytes = await handle.readFile();
-    compare2(blob, (0, import_node_crypto8.createHash)("sha256").update(bytes).digest("hex"));
+    compare2(blob, (0, import_node_crypto6.createHash)("sha256").update(bytes).digest("hex"));
     return bytes;
   } finally {
     await handle.close();
@@ -90184,13 +89628,13 @@ async function openBlob(dir, blob) {
   );
 }
 async function openRegular(path7, what) {
-  const found = await (0, import_promises23.lstat)(path7).catch(() => null);
+  const found = await (0, import_promises15.lstat)(path7).catch(() => null);
   if (found === null)
     throw integrity("blob-missing", `${what} is not in the layout; copy the layout completely`);
   if (!found.isFile())
     throw integrity("blob-symlink", `${what} is a link or a special file, not a regular file`);
   try {
-    return await (0, import_promises23.open)(path7, import_node_fs6.constants.O_RDONLY | import_node_fs6.constants.O_NOFOLLOW);
+    return await (0, import_promises15.open)(path7, import_node_fs5.constants.O_RDONLY | import_node_fs5.constants.O_NOFOLLOW);
   } catch (cause) {
     throw new GateError("integrity", {
       reason: "blob-unreadable",
@@ -90210,8 +89654,8 @@ function integrity(reason, message) {
 // src/oci/flatten.ts
 var COPY_INSTEAD = /* @__PURE__ */ new Set(["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP"]);
 async function flattenPlatform(layout, image, outDir) {
-  await (0, import_promises24.mkdir)((0, import_node_path19.join)(outDir, "blobs", "sha256"), { recursive: true });
-  const present2 = await (0, import_promises24.readdir)(outDir);
+  await (0, import_promises16.mkdir)((0, import_node_path12.join)(outDir, "blobs", "sha256"), { recursive: true });
+  const present2 = await (0, import_promises16.readdir)(outDir);
   if (present2.length !== 1) {
     throw new GateError("tool", {
       reason: "flatten-not-empty",
@@ -90232,22 +89676,22 @@ async function writeLayoutFiles(dir, manifest, platform4) {
     size: size2,
     platform: { architecture, os: os7, ...variant === void 0 ? {} : { variant } }
   };
-  await (0, import_promises24.writeFile)(
-    (0, import_node_path19.join)(dir, "index.json"),
+  await (0, import_promises16.writeFile)(
+    (0, import_node_path12.join)(dir, "index.json"),
     JSON.stringify({
       schemaVersion: 2,
       mediaType: "application/vnd.oci.image.index.v1+json",
       manifests: [entry]
     })
   );
-  await (0, import_promises24.writeFile)((0, import_node_path19.join)(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  await (0, import_promises16.writeFile)((0, import_node_path12.join)(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
 }
 async function place(from, to) {
   try {
-    await (0, import_promises24.link)(from, to);
+    await (0, import_promises16.link)(from, to);
   } catch (error63) {
     if (!(error63 instanceof Error && "code" in error63 && COPY_INSTEAD.has(String(error63.code)))) throw error63;
-    await (0, import_promises24.copyFile)(from, to);
+    await (0, import_promises16.copyFile)(from, to);
   }
 }
 
@@ -90351,9 +89795,14 @@ function text2(field) {
   const end2 = field.indexOf(0);
   return decode3(end2 === -1 ? field : field.subarray(0, end2));
 }
+var LOOKS_ESCAPED = /\\x[89a-f][0-9a-f]/;
 function decode3(bytes) {
-  if ((0, import_node_buffer.isUtf8)(bytes)) return bytes.toString("utf8");
-  return bytes.toString("latin1").replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
+  if ((0, import_node_buffer.isUtf8)(bytes)) {
+    const name2 = bytes.toString("utf8");
+    return LOOKS_ESCAPED.test(name2) ? name2.replaceAll("\\", "\\\\") : name2;
+  }
+  const name = bytes.toString("latin1").replaceAll("\\", "\\\\");
+  return name.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 }
 function entryOf(header, overrides) {
   const given = overrides.path ?? header.name;
@@ -90476,13 +89925,13 @@ function eachNode(root, visit3) {
 }
 
 // src/oci/layer-stream.ts
-var import_node_crypto9 = require("node:crypto");
-var import_promises25 = require("node:stream/promises");
-var import_node_zlib3 = require("node:zlib");
+var import_node_crypto7 = require("node:crypto");
+var import_promises17 = require("node:stream/promises");
+var import_node_zlib2 = require("node:zlib");
 var READ = 1024 * 1024;
 var INFLATE = 256 * 1024;
 function layerStream(dir, layer2, maxBytes) {
-  const hash2 = (0, import_node_crypto9.createHash)("sha256");
+  const hash2 = (0, import_node_crypto7.createHash)("sha256");
   let bytes = 0;
   let ended = false;
   async function* chunks() {
@@ -90521,9 +89970,9 @@ async function* stored(dir, layer2) {
 }
 async function* inflated(dir, layer2) {
   const handle = await openBlob(dir, layer2);
-  const gunzip = (0, import_node_zlib3.createGunzip)({ chunkSize: INFLATE });
+  const gunzip = (0, import_node_zlib2.createGunzip)({ chunkSize: INFLATE });
   const file2 = handle.createReadStream({ highWaterMark: READ });
-  const feeding = (0, import_promises25.pipeline)(file2, gunzip).catch(() => void 0);
+  const feeding = (0, import_promises17.pipeline)(file2, gunzip).catch(() => void 0);
   try {
     for await (const chunk of bytesOf(gunzip)) yield chunk;
     if (gunzip.bytesWritten !== layer2.size) {
@@ -90883,17 +90332,17 @@ function usersOf(passwd) {
 }
 
 // src/inspect/report-files.ts
-var import_node_crypto10 = require("node:crypto");
-var import_promises26 = require("node:fs/promises");
-var import_node_path20 = require("node:path");
+var import_node_crypto8 = require("node:crypto");
+var import_promises18 = require("node:fs/promises");
+var import_node_path13 = require("node:path");
 function platformSlug(platform4) {
   return platform4.replace(/[^A-Za-z0-9._-]+/g, "-");
 }
 async function writeReportFile(reportDir, file2) {
   const bytes = Buffer.from(file2.text, "utf8");
   try {
-    await (0, import_promises26.mkdir)(reportDir, { recursive: true });
-    await (0, import_promises26.writeFile)((0, import_node_path20.join)(reportDir, file2.path), bytes);
+    await (0, import_promises18.mkdir)(reportDir, { recursive: true });
+    await writeWhole((0, import_node_path13.join)(reportDir, file2.path), bytes);
   } catch (cause) {
     const full = systemErrorCode(cause) === "ENOSPC";
     throw new GateError("tool", {
@@ -90902,7 +90351,7 @@ async function writeReportFile(reportDir, file2) {
       cause
     });
   }
-  const sha2564 = (0, import_node_crypto10.createHash)("sha256").update(bytes).digest("hex");
+  const sha2564 = (0, import_node_crypto8.createHash)("sha256").update(bytes).digest("hex");
   return { path: file2.path, kind: file2.kind, sha256: sha2564, size: bytes.length };
 }
 
@@ -90937,7 +90386,7 @@ async function onFlat(flat, work) {
 }
 async function flatten(work) {
   const cwd = await freshDir(work.workDir, "layout");
-  await flattenPlatform(work.layout, work.image, (0, import_node_path21.join)(cwd, INPUT));
+  await flattenPlatform(work.layout, work.image, (0, import_node_path14.join)(cwd, INPUT));
   return cwd;
 }
 async function passLayers(work) {
@@ -90954,9 +90403,18 @@ async function packageScan(work, cwd, files) {
   const outDir = await freshDir(work.workDir, "packages");
   const text4 = await scanPackages(work.scanners.trivy, { cwd, input: INPUT, cacheDir, outDir });
   const scan = parseTrivyReport(text4, reportedImage(image));
+  await checkRelease(scan, cacheDir);
   const path7 = `vulnerabilities.${platformSlug(image.platform)}.trivy.json`;
   files.push(await writeReportFile(work.reportDir, { path: path7, kind: "vulnerabilities-trivy", text: text4 }));
   return scan;
+}
+async function checkRelease(scan, cacheDir) {
+  const release3 = advisoriesOfRelease(scan);
+  if (release3 === void 0 || await databaseMentions((0, import_node_path14.join)(cacheDir, "db", DATABASE_FILE), release3)) return;
+  throw new GateError("evidence", {
+    reason: "os-release-unknown",
+    message: `The image says it is "${release3}", and the vulnerability database has no advisories for that release. Its system packages were not matched, so nothing is concluded; check etc/os-release.`
+  });
 }
 async function secretScan2(work, cwd) {
   const { cacheDir, image } = work;
@@ -91041,14 +90499,14 @@ async function inspectImage(services, request) {
   const limit = pLimit(SIDE_BY_SIDE);
   const cacheDir = request.database.dir;
   const canaryProblems = [];
-  const place2 = { cacheDir, workDir: (0, import_node_path22.join)(request.workDir, "canary") };
+  const place2 = { cacheDir, workDir: (0, import_node_path15.join)(request.workDir, "canary") };
   const [canary2, ...platforms] = await Promise.all([
     limit(() => runCanary(scanners.trivy, place2, canaryProblems)),
     ...request.layout.subject.platforms.map(
       (image, at2) => inspectPlatform({
         ...{ scanners, limit, layout: request.layout, image, cacheDir, dockerfile: request.dockerfile },
         reportDir: request.reportDir,
-        workDir: (0, import_node_path22.join)(request.workDir, `platform-${at2}`)
+        workDir: (0, import_node_path15.join)(request.workDir, `platform-${at2}`)
       })
     )
   ]);
@@ -91061,14 +90519,14 @@ async function inspectImage(services, request) {
 }
 
 // src/oci/reader.ts
-var import_promises27 = require("node:fs/promises");
-var import_node_path23 = require("node:path");
+var import_promises19 = require("node:fs/promises");
+var import_node_path16 = require("node:path");
 
 // src/evidence/oci-documents.ts
-var import_node_crypto11 = require("node:crypto");
+var import_node_crypto9 = require("node:crypto");
 
 // src/evidence/strict-json.ts
-var MAX_BYTES2 = 4 * 1024 * 1024;
+var MAX_BYTES = 4 * 1024 * 1024;
 var SPACE = /[ \t\n\r]*/y;
 var STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 var NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
@@ -91078,7 +90536,7 @@ var WORDS = [
   ["null", null]
 ];
 function parseStrictJson(bytes, rules2) {
-  const limit = rules2.maxBytes ?? MAX_BYTES2;
+  const limit = rules2.maxBytes ?? MAX_BYTES;
   if (bytes.byteLength > limit) {
     refuse(rules2, "json-too-large", `is ${bytes.byteLength} bytes long, more than the ${limit} allowed`);
   }
@@ -91290,7 +90748,7 @@ function descriptorOf(item2, what) {
 }
 function checkData(data, given) {
   const bytes = Buffer.from(data, "base64");
-  const digest2 = `sha256:${(0, import_node_crypto11.createHash)("sha256").update(bytes).digest("hex")}`;
+  const digest2 = `sha256:${(0, import_node_crypto9.createHash)("sha256").update(bytes).digest("hex")}`;
   if (digest2 !== given.digest || bytes.byteLength !== given.size || bytes.toString("base64") !== data) {
     throw refusal2("integrity", "descriptor-data", `${given.what} embeds data that is not ${given.digest}`);
   }
@@ -91476,8 +90934,8 @@ async function openLayout(dir, request) {
   };
 }
 async function checkFolders(dir) {
-  for (const folder of [dir, (0, import_node_path23.join)(dir, "blobs"), (0, import_node_path23.join)(dir, "blobs", "sha256")]) {
-    const found = await (folder === dir ? (0, import_promises27.lstat)(`${dir}/.`) : (0, import_promises27.lstat)(folder)).catch(() => null);
+  for (const folder of [dir, (0, import_node_path16.join)(dir, "blobs"), (0, import_node_path16.join)(dir, "blobs", "sha256")]) {
+    const found = await (folder === dir ? (0, import_promises19.lstat)(`${dir}/.`) : (0, import_promises19.lstat)(folder)).catch(() => null);
     if (found?.isDirectory() === true) continue;
     const reason = found === null ? "layout-missing" : "blob-symlink";
     throw refusal2(
@@ -91488,7 +90946,7 @@ async function checkFolders(dir) {
   }
 }
 async function readOwnFile(dir, name) {
-  const handle = await openRegular((0, import_node_path23.join)(dir, name), name);
+  const handle = await openRegular((0, import_node_path16.join)(dir, name), name);
   try {
     const { size: size2 } = await handle.stat();
     if (size2 > MAX_DOCUMENT_BYTES) {
@@ -92066,13 +91524,14 @@ function findingViolation(rule, finding2, context, note = "") {
   const contents2 = context.evidence.platforms.find((one) => one.platform === finding2.platform)?.contents;
   const fix = upgradeLine(finding2);
   const fixed = finding2.fixedIn.length === 0 ? "no fix is known yet" : `fixed in ${finding2.fixedIn.join(", ")}`;
-  const title = finding2.title === void 0 ? "" : `: ${finding2.title}`;
+  const title = finding2.title?.includes(finding2.id) === false ? `: ${finding2.title}` : "";
+  const severity2 = finding2.severity === "unknown" ? "no severity assigned yet" : finding2.severity;
   return {
     rule,
     thing: thingOf(finding2),
     platforms: [finding2.platform],
     severity: finding2.severity,
-    message: `${finding2.package} ${finding2.version} has ${finding2.id} (${finding2.severity}${note}), ${fixed}${title}`,
+    message: `${finding2.package} ${finding2.version} has ${finding2.id} (${severity2}${note}), ${fixed}${title}`,
     ...fix === void 0 ? {} : { fix },
     ...originOfLayer(contents2 ?? { state: "not-configured" }, finding2.layer),
     ...finding2.path === void 0 ? {} : { imagePath: finding2.path },
@@ -92573,7 +92032,7 @@ function userViolation(platform4, fault, context) {
     thing: fault,
     platforms: [platform4],
     severity: "high",
-    message: `The image runs as root or as nobody known: ${fault}`,
+    message: `The image does not run as a known user other than root: ${fault}`,
     fix: change,
     ...place2,
     origin: user === void 0 ? "unknown" : "own",
@@ -92711,18 +92170,759 @@ function warningsOf(outcome2, exceptions2, policy) {
   return warnings3;
 }
 
+// src/tools/install.ts
+var import_promises27 = require("node:fs/promises");
+var import_node_path24 = require("node:path");
+
+// src/tools/cache.ts
+var import_promises20 = require("node:fs/promises");
+var import_node_os = require("node:os");
+var import_node_path17 = require("node:path");
+function toolCacheFolder(environment) {
+  const named2 = [
+    environment["PORTCULLIS_CACHE"],
+    environment["RUNNER_TOOL_CACHE"],
+    environment["XDG_CACHE_HOME"]
+  ];
+  const [own2, runner, xdg] = named2.map((path7) => path7 !== void 0 && (0, import_node_path17.isAbsolute)(path7) ? path7 : void 0);
+  if (own2 !== void 0) return (0, import_node_path17.join)(own2, "assets");
+  return (0, import_node_path17.join)(runner ?? xdg ?? (0, import_node_path17.join)((0, import_node_os.homedir)(), ".cache"), "portcullis", "assets");
+}
+function cachedName(asset) {
+  return `${asset.sha256}-${asset.asset}`;
+}
+async function writableFolder(cache, fallback, log) {
+  try {
+    await (0, import_promises20.mkdir)(cache, { recursive: true, mode: 493 });
+    await (0, import_promises20.access)(cache, import_promises20.constants.W_OK);
+    return cache;
+  } catch {
+    log("the tool cache cannot be written; downloads are kept for this run only");
+    await (0, import_promises20.mkdir)(fallback, { recursive: true, mode: 448 });
+    return fallback;
+  }
+}
+async function dropEntry(path7) {
+  try {
+    await (0, import_promises20.rm)(path7, { force: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+async function isThere(path7) {
+  try {
+    await (0, import_promises20.lstat)(path7);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// src/tools/catalog.ts
+var RELEASE_BASE = "https://github.com";
+var CATALOG = {
+  trivy: {
+    version: "0.74.0",
+    path: "aquasecurity/trivy/releases/download/v0.74.0",
+    assets: {
+      "linux/amd64": {
+        asset: "trivy_0.74.0_Linux-64bit.tar.gz",
+        sha256: "2ae6fe3ee734b7fdf11335663e18c75ea12dccc76062f09f164a3b0f8be4371a",
+        member: "trivy"
+      },
+      "linux/arm64": {
+        asset: "trivy_0.74.0_Linux-ARM64.tar.gz",
+        sha256: "b94ce1976bbf3c15b514b605ee88be7c6d94a29be2302847ff01cb794d47aad5",
+        member: "trivy"
+      },
+      "darwin/amd64": {
+        asset: "trivy_0.74.0_macOS-64bit.tar.gz",
+        sha256: "472816f6888dda689d075c30254d4210b4d1035acf365aa72332f584c2f60485",
+        member: "trivy"
+      },
+      "darwin/arm64": {
+        asset: "trivy_0.74.0_macOS-ARM64.tar.gz",
+        sha256: "1caada5e0e2091909357c7525d3aa76f4b660b13821bc143b190c7483e31cc11",
+        member: "trivy"
+      }
+    }
+  },
+  syft: {
+    version: "1.51.0",
+    path: "anchore/syft/releases/download/v1.51.0",
+    assets: {
+      "linux/amd64": {
+        asset: "syft_1.51.0_linux_amd64.tar.gz",
+        sha256: "2a2e837a2c8d59ec9af5472ee22d3b04ee463c4e44476ecf993fd1e5ab6ebc7f",
+        member: "syft"
+      },
+      "linux/arm64": {
+        asset: "syft_1.51.0_linux_arm64.tar.gz",
+        sha256: "6c0466811541ea03add5213a60a1562f0851e4c0b0ecfdee1a694a9455285900",
+        member: "syft"
+      },
+      "darwin/amd64": {
+        asset: "syft_1.51.0_darwin_amd64.tar.gz",
+        sha256: "cddf9a044145caf0a1a3194d00d1dd51a1666f4814f2919cdb4768a0c062ad95",
+        member: "syft"
+      },
+      "darwin/arm64": {
+        asset: "syft_1.51.0_darwin_arm64.tar.gz",
+        sha256: "4f37f4c7fefce0a68e4cf71ba3f5f9829a99e65d89b29f7ee41b8c2c10ea8c59",
+        member: "syft"
+      }
+    }
+  },
+  cosign: {
+    version: "3.1.3",
+    path: "sigstore/cosign/releases/download/v3.1.3",
+    assets: {
+      "linux/amd64": {
+        asset: "cosign-linux-amd64",
+        sha256: "4629c757b7618056f8ddd7e2625ae9fdd94c0372a65049520bc7d9df9efc7f71"
+      },
+      "linux/arm64": {
+        asset: "cosign-linux-arm64",
+        sha256: "c5d324e091826b0d7a78eb16fef316450b4eb9aaec045611c08ba06f5e73220a"
+      },
+      "darwin/amd64": {
+        asset: "cosign-darwin-amd64",
+        sha256: "2347488e5d5b25336644024dfeca5601b190e91197a71a917bda44744aff106c"
+      },
+      "darwin/arm64": {
+        asset: "cosign-darwin-arm64",
+        sha256: "5cf948c2f4dfe59687bdd0b8523709067383e03982cc543475c8a7dc70e92a76"
+      }
+    }
+  },
+  crane: {
+    version: "0.22.1",
+    path: "google/go-containerregistry/releases/download/v0.22.1",
+    assets: {
+      "linux/amd64": {
+        asset: "go-containerregistry_Linux_x86_64.tar.gz",
+        sha256: "0ab7a1d6932a213aed964ce97666c3077fe691c8606413674a8b3e0b9ec4cda0",
+        member: "crane"
+      },
+      "linux/arm64": {
+        asset: "go-containerregistry_Linux_arm64.tar.gz",
+        sha256: "898c0cff975f898a33e8c4580bdafb0e7c02c7faa33374e946762f97c4ab7110",
+        member: "crane"
+      },
+      "darwin/amd64": {
+        asset: "go-containerregistry_Darwin_x86_64.tar.gz",
+        sha256: "6fedd06a648c11335f0e8b9547e4783002c30e9336047fec292942cd518bb799",
+        member: "crane"
+      },
+      "darwin/arm64": {
+        asset: "go-containerregistry_Darwin_arm64.tar.gz",
+        sha256: "2231fc8df8806d20d680ff1225db44e095a55dd6ac1ae8eced4faf4b278b78fb",
+        member: "crane"
+      }
+    }
+  }
+};
+function toolPlatform(os7, arch2) {
+  if (os7 !== "linux" && os7 !== "darwin") return void 0;
+  if (arch2 === "x64") return `${os7}/amd64`;
+  return arch2 === "arm64" ? `${os7}/arm64` : void 0;
+}
+function assetUrl(base, tool, asset) {
+  return `${base.replace(/\/+$/u, "")}/${tool.path}/${asset.asset}`;
+}
+
+// src/tools/denylist.ts
+var VERSIONS = {
+  trivy: ["0.69.4", "0.69.5", "0.69.6"]
+};
+var PROGRAMS = {
+  "822dd269ec10459572dfaaefe163dae693c344249a0161953f0d5cdd110bd2a0": "Trivy 0.69.4 for Linux (CVE-2026-33634)"
+};
+function refuseDenied(found) {
+  const known2 = found.sha256 === void 0 ? void 0 : PROGRAMS[found.sha256.toLowerCase()];
+  const version2 = found.version?.replace(/^v/u, "");
+  const bad = version2 !== void 0 && VERSIONS[found.name]?.includes(version2) === true;
+  if (known2 === void 0 && !bad) return;
+  throw new GateError("integrity", {
+    reason: "tool-denied",
+    message: `${found.name} ${version2 ?? ""} is refused: ${known2 ?? "this version was published with malicious code (CVE-2026-33634)"}. Use the pinned version (tools: release).`
+  });
+}
+
+// src/tools/download.ts
+var import_node_crypto10 = require("node:crypto");
+var import_promises21 = require("node:fs/promises");
+var import_node_path19 = require("node:path");
+var import_promises22 = require("node:timers/promises");
+
+// src/tools/sources.ts
+var import_node_path18 = require("node:path");
+function parseToolOrigin(text4) {
+  if (text4 === "auto" || text4 === "release" || text4 === "path" || text4 === "source") return { kind: text4 };
+  if (text4.startsWith("mirror:")) return { kind: "mirror", base: mirrorBase(text4.slice("mirror:".length)) };
+  if (text4.startsWith("dir:")) {
+    const folder = text4.slice("dir:".length);
+    if (folder !== "") return { kind: "dir", folder: (0, import_node_path18.resolve)(folder) };
+  }
+  throw refused(`"${text4}" is not one of auto, release, mirror:URL, dir:PATH, path, source`);
+}
+function mirrorBase(text4) {
+  const url2 = URL.canParse(text4) ? new URL(text4) : void 0;
+  if (url2 === void 0 || !isFetchable2(url2)) throw refused(`the mirror "${text4}" is not an https URL`);
+  if (url2.username !== "" || url2.password !== "" || url2.search !== "" || url2.hash !== "")
+    throw refused("a mirror URL holds no credentials, query or fragment");
+  return url2.href;
+}
+function isFetchable2(url2) {
+  if (url2.protocol === "https:") return true;
+  return url2.protocol === "http:" && ["127.0.0.1", "[::1]", "localhost"].includes(url2.hostname);
+}
+function refused(why) {
+  return new GateError("config", { reason: "tools-source", message: `Input tools: ${why}.` });
+}
+
+// src/tools/download.ts
+var DOWNLOAD_LIMITS = {
+  maxBytes: 300 * 1024 * 1024,
+  idleMs: 3e4,
+  totalMs: 15 * 6e4,
+  attempts: 4,
+  connectAttempts: 4,
+  pauseMs: 1e3,
+  maxPauseMs: 6e4
+};
+var MAX_REDIRECTS = 5;
+async function downloadFile(download) {
+  const { limits, signal } = download;
+  const whole = AbortSignal.any([signal, AbortSignal.timeout(limits.totalMs)]);
+  let last2 = "no attempt was made";
+  for (let attempt2 = 1; attempt2 <= limits.attempts; attempt2 += 1) {
+    const outcome2 = await attemptDownload(download, whole);
+    if ("path" in outcome2) return outcome2.path;
+    last2 = outcome2.hiccup.why;
+    const most = outcome2.hiccup.offline === true ? Math.min(limits.connectAttempts, limits.attempts) : limits.attempts;
+    if (whole.aborted || attempt2 >= most) break;
+    const pause = pauseBefore(outcome2.hiccup, attempt2, limits);
+    download.log(`${download.fileName}: ${last2}; trying again in ${pause} ms (${attempt2 + 1} of ${most})`);
+    await (0, import_promises22.setTimeout)(pause, void 0, { signal: whole }).catch(() => void 0);
+  }
+  if (signal.aborted)
+    throw new GateError("tool", { reason: "cancelled", message: "The download was cancelled." });
+  throw new GateError("service", {
+    reason: "host-unreachable",
+    message: `${download.url} could not be fetched: ${last2}. Try again later, or use tools: mirror:URL, dir:PATH, or source (builds them, needs Go).`
+  });
+}
+function pauseBefore(hiccup, attempt2, limits) {
+  const growing = limits.pauseMs * 2 ** (attempt2 - 1);
+  return Math.min(Math.max(growing, hiccup.after ?? 0), limits.maxPauseMs);
+}
+async function attemptDownload(download, signal) {
+  const idle = new AbortController();
+  const timer = setTimeout(() => idle.abort(new Error("the host stopped answering")), download.limits.idleMs);
+  try {
+    const answer = await follow(download.url, AbortSignal.any([signal, idle.signal]));
+    if ("hiccup" in answer) return answer;
+    const path7 = await receive(download, {
+      body: answer.body,
+      length: answer.length,
+      alive: () => void timer.refresh()
+    });
+    return { path: path7 };
+  } catch (thrown) {
+    if (thrown instanceof GateError) throw thrown;
+    if (idle.signal.aborted) return { hiccup: { why: "the host stopped answering" } };
+    return { hiccup: { why: describeFetchError(thrown), offline: isOffline(thrown) } };
+  } finally {
+    clearTimeout(timer);
+    idle.abort();
+  }
+}
+async function follow(first, signal) {
+  let url2 = new URL(first);
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
+    if (!isFetchable2(url2))
+      throw new GateError("integrity", {
+        reason: "insecure-redirect",
+        message: `${first} led to ${url2.origin}, which is not https. Nothing was fetched from there.`
+      });
+    const response = await fetch(url2, {
+      redirect: "manual",
+      signal,
+      headers: { "accept-encoding": "identity", "user-agent": "portcullis" }
+    });
+    const location = response.headers.get("location");
+    if (response.status >= 300 && response.status < 400 && location !== null) {
+      await response.body?.cancel();
+      url2 = new URL(location, url2);
+      continue;
+    }
+    return readHead(first, response);
+  }
+  throw new GateError("service", { reason: "too-many-redirects", message: `${first} redirects without end.` });
+}
+async function readHead(url2, response) {
+  const { status, body } = response;
+  if (status === 200 && body !== null) {
+    const length = response.headers.get("content-length");
+    return { body, length: length !== null && /^\d+$/u.test(length) ? Number(length) : void 0 };
+  }
+  await body?.cancel();
+  const after = retryAfter(response.headers.get("retry-after"));
+  if (status === 408 || status === 429 || status >= 500)
+    return { hiccup: { why: `the host answered ${status}`, ...after === void 0 ? {} : { after } } };
+  throw new GateError("service", {
+    reason: "asset-missing",
+    message: `${url2} is not there (the host answered ${status}). Use tools: mirror:URL or dir:PATH with the asset of that name.`
+  });
+}
+function retryAfter(value, now = Date.now()) {
+  if (value === null) return void 0;
+  if (/^\d{1,9}$/u.test(value.trim())) return Number(value) * 1e3;
+  const date6 = Date.parse(value);
+  return Number.isNaN(date6) ? void 0 : Math.max(0, date6 - now);
+}
+async function receive(download, { body, length, alive }) {
+  const { limits, folder, fileName, sha256: sha2564 } = download;
+  if (length !== void 0 && length > limits.maxBytes) throw tooBig(download);
+  const part = (0, import_node_path19.join)(folder, `${fileName}.${(0, import_node_crypto10.randomBytes)(8).toString("hex")}.part`);
+  const file2 = await (0, import_promises21.open)(part, "wx", 384).catch((cause) => notWritten(fileName, cause));
+  try {
+    const hash2 = (0, import_node_crypto10.createHash)("sha256");
+    let size2 = 0;
+    for await (const chunk of body) {
+      alive();
+      size2 += chunk.length;
+      if (size2 > limits.maxBytes) throw tooBig(download);
+      hash2.update(chunk);
+      await file2.writeFile(chunk).catch((cause) => notWritten(fileName, cause));
+    }
+    if (length !== void 0 && size2 !== length) throw new Error(`only ${size2} of ${length} bytes arrived`);
+    const found = hash2.digest("hex");
+    if (found !== sha2564) throw wrongHash(download, found);
+    await file2.sync().catch((cause) => notWritten(fileName, cause));
+    await file2.close();
+    const target2 = (0, import_node_path19.join)(folder, fileName);
+    await (0, import_promises21.rename)(part, target2);
+    return target2;
+  } finally {
+    await file2.close().catch(() => void 0);
+    await (0, import_promises21.rm)(part, { force: true });
+  }
+}
+function notWritten(fileName, cause) {
+  const message = `${fileName} could not be written: ${describeError(cause)}. Is the disk full?`;
+  throw new GateError("tool", { reason: "download-not-written", message, cause });
+}
+function tooBig({ url: url2, limits }) {
+  const message = `${url2} is bigger than the ${limits.maxBytes} bytes allowed. Nothing of it was kept.`;
+  return new GateError("integrity", { reason: "asset-too-big", message });
+}
+function wrongHash({ url: url2, sha256: sha2564 }, found) {
+  return new GateError("integrity", {
+    reason: "asset-hash-mismatch",
+    message: `${url2} has SHA-256 ${found}, expected ${sha2564}. It is not what was pinned; nothing of it was kept or started.`
+  });
+}
+function describeFetchError(thrown) {
+  const cause = causeOf(thrown);
+  return cause === void 0 ? describeError(thrown) : `${describeError(thrown)} (${describeError(cause)})`;
+}
+var OFFLINE = /* @__PURE__ */ new Set([
+  ...["ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "UND_ERR_CONNECT_TIMEOUT"]
+]);
+function isOffline(thrown) {
+  const cause = causeOf(thrown);
+  const code2 = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : void 0;
+  return typeof code2 === "string" && OFFLINE.has(code2);
+}
+function causeOf(thrown) {
+  return typeof thrown === "object" && thrown !== null && "cause" in thrown ? thrown.cause : void 0;
+}
+
+// src/tools/found.ts
+var import_promises26 = require("node:fs/promises");
+var import_node_path22 = require("node:path");
+
+// src/tools/hash.ts
+var import_node_crypto11 = require("node:crypto");
+var import_node_fs6 = require("node:fs");
+async function hashFile(path7) {
+  const hash2 = (0, import_node_crypto11.createHash)("sha256");
+  for await (const chunk of (0, import_node_fs6.createReadStream)(path7, { highWaterMark: 1024 * 1024 }))
+    hash2.update(chunk);
+  return hash2.digest("hex");
+}
+
+// src/tools/known-builds.ts
+var import_promises23 = require("node:fs/promises");
+var import_node_path20 = require("node:path");
+var HEX = /^[0-9a-f]{64}$/u;
+var hashes = external_exports.record(external_exports.string(), external_exports.record(external_exports.string(), external_exports.record(external_exports.string(), external_exports.string().regex(HEX))));
+var MAX_BYTES2 = 1024 * 1024;
+async function knownBuilds(programRoot2, name) {
+  const text4 = await readHashes((0, import_node_path20.join)(programRoot2, "toolchain", "hashes.json"));
+  if (text4 === void 0) return [];
+  const parsed2 = hashes.safeParse(parseJson3(text4));
+  if (!parsed2.success || text4.length > MAX_BYTES2)
+    throw new GateError("tool", {
+      reason: "hashes-unreadable",
+      message: "toolchain/hashes.json is not a table of hashes. Take the file of this version again."
+    });
+  return Object.values(parsed2.data).flatMap(
+    (platforms) => Object.values(platforms).flatMap((programs) => programs[name] ?? [])
+  );
+}
+async function readHashes(path7) {
+  try {
+    return await (0, import_promises23.readFile)(path7, "utf8");
+  } catch (cause) {
+    if (typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOENT")
+      return void 0;
+    const message = `toolchain/hashes.json cannot be read: ${describeError(cause)}.`;
+    throw new GateError("tool", { reason: "hashes-unreadable", message, cause });
+  }
+}
+function parseJson3(text4) {
+  try {
+    return JSON.parse(text4);
+  } catch {
+    return void 0;
+  }
+}
+
+// src/tools/unpack.ts
+var import_node_crypto12 = require("node:crypto");
+var import_node_fs7 = require("node:fs");
+var import_promises24 = require("node:fs/promises");
+var import_node_path21 = require("node:path");
+var import_node_stream3 = require("node:stream");
+var import_promises25 = require("node:stream/promises");
+var import_node_zlib3 = require("node:zlib");
+var import_tar_stream2 = __toESM(require_tar_stream(), 1);
+var MAX_PROGRAM_BYTES = 600 * 1024 * 1024;
+async function unpackAsset(asset, into) {
+  const part = (0, import_node_path21.join)(into.folder, `${into.name}.${(0, import_node_crypto12.randomBytes)(8).toString("hex")}.part`);
+  const assetHash = (0, import_node_crypto12.createHash)("sha256");
+  const programHash = (0, import_node_crypto12.createHash)("sha256");
+  try {
+    const failure3 = await writeProgram({ asset, part, assetHash, programHash });
+    const found = failure3 === void 0 ? assetHash.digest("hex") : await hashFile(asset.file);
+    if (found !== asset.sha256) return { state: "wrong-hash", found };
+    if (failure3 !== void 0) throw unreadable(asset.asset, failure3);
+    const path7 = (0, import_node_path21.join)(into.folder, into.name);
+    await (0, import_promises24.rename)(part, path7);
+    await (0, import_promises24.chmod)(path7, 493);
+    return { state: "unpacked", path: path7, sha256: programHash.digest("hex") };
+  } finally {
+    await (0, import_promises24.rm)(part, { force: true });
+  }
+}
+async function writeProgram({ asset, part, assetHash, programHash }) {
+  const source = (0, import_node_fs7.createReadStream)(asset.file, { highWaterMark: 1024 * 1024 });
+  try {
+    if (asset.member === void 0) {
+      await (0, import_promises25.pipeline)(
+        source,
+        watch(assetHash),
+        watch(programHash),
+        (0, import_node_fs7.createWriteStream)(part, { mode: 384, flags: "wx" })
+      );
+      return void 0;
+    }
+    return await writeMember([source, watch(assetHash)], { member: asset.member, part, programHash });
+  } catch (thrown) {
+    return describeError(thrown);
+  } finally {
+    source.destroy();
+  }
+}
+async function writeMember([source, hashing], wanted) {
+  const entries = (0, import_tar_stream2.extract)();
+  const reading = (0, import_promises25.pipeline)(source, hashing, (0, import_node_zlib3.createGunzip)(), entries);
+  reading.catch(() => void 0);
+  let found = 0;
+  for await (const entry of entries) {
+    if (entry.header.name.replace(/^\.\//u, "") === wanted.member && entry.header.type === "file") {
+      found += 1;
+      if (found > 1) throw new Error(`it holds ${wanted.member} twice`);
+      await (0, import_promises25.pipeline)(
+        entry,
+        watch(wanted.programHash),
+        (0, import_node_fs7.createWriteStream)(wanted.part, { mode: 384, flags: "wx" })
+      );
+    } else entry.resume();
+  }
+  await reading;
+  return found === 1 ? void 0 : `it holds no program ${wanted.member}`;
+}
+function watch(hash2) {
+  let size2 = 0;
+  return new import_node_stream3.Transform({
+    transform(chunk, _encoding, next) {
+      size2 += chunk.length;
+      if (size2 > MAX_PROGRAM_BYTES) {
+        next(new Error("it is too big"));
+        return;
+      }
+      hash2.update(chunk);
+      next(null, chunk);
+    }
+  });
+}
+function unreadable(asset, why) {
+  const message = `${asset} has the pinned hash but could not be unpacked: ${why}. Is the disk full?`;
+  return new GateError("tool", { reason: "asset-unreadable", message });
+}
+
+// src/tools/found.ts
+var VERSION_ARGUMENTS = {
+  trivy: ["--version"],
+  syft: ["version"],
+  cosign: ["version"],
+  crane: ["version"]
+};
+var VERSION = /(?:^|[\s:])v?(\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?)/u;
+var VERSION_MS = 2e4;
+async function installFound(services, request) {
+  const { name, origin, pinned, folder } = request;
+  if (origin.kind === "path")
+    return await bareProgram(services, { name, source: "path", path: await onPath(services, name) });
+  const file2 = pinned === void 0 ? void 0 : (0, import_node_path22.join)(origin.folder, pinned.asset.asset);
+  if (pinned !== void 0 && file2 !== void 0 && await isThere(file2)) {
+    const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+    if (unpacked.state === "wrong-hash")
+      throw new GateError("integrity", {
+        reason: "asset-hash-mismatch",
+        message: `${pinned.asset.asset} in the given folder has SHA-256 ${unpacked.found}, expected ${pinned.asset.sha256}. It was not used.`
+      });
+    const { path: path7, sha256: sha2564 } = unpacked;
+    const facts = { name, version: pinned.tool.version, source: "dir", sha256: sha2564, verified: true };
+    return { program: { name, path: path7, sha256: sha2564 }, facts };
+  }
+  return await bareProgram(services, { name, source: "dir", path: (0, import_node_path22.join)(origin.folder, name) });
+}
+async function bareProgram(services, found) {
+  const { name, source } = found;
+  const path7 = await executable(found);
+  const sha2564 = await hashFile(path7);
+  refuseDenied({ name, sha256: sha2564 });
+  const program = { name, path: path7, sha256: sha2564 };
+  const version2 = await askVersion(services, name, program);
+  const verified = (await knownBuilds(services.programRoot, name)).includes(sha2564);
+  if (!verified)
+    services.log(`WARNING: ${name} ${version2} from ${source} is unverified: no hash is pinned for it`);
+  return { program, facts: { name, version: version2, source, sha256: sha2564, verified } };
+}
+async function executable({
+  name,
+  path: path7
+}) {
+  try {
+    const real = await (0, import_promises26.realpath)(path7);
+    await (0, import_promises26.access)(real, import_promises26.constants.X_OK);
+    if ((await (0, import_promises26.stat)(real)).isFile()) return real;
+  } catch {
+  }
+  const message = `${name} is not in the given place, or may not be executed. Put it there, or use tools: release.`;
+  throw new GateError("tool", { reason: "not-found", message });
+}
+async function onPath(services, name) {
+  const folders = (services.environment["PATH"] ?? "").split(import_node_path22.delimiter).filter((folder) => (0, import_node_path22.isAbsolute)(folder));
+  for (const folder of folders) {
+    const path7 = (0, import_node_path22.join)(folder, name);
+    const fits = await (0, import_promises26.access)(path7, import_promises26.constants.X_OK).then(
+      () => true,
+      () => false
+    );
+    if (fits && (await (0, import_promises26.stat)(path7)).isFile()) return path7;
+  }
+  const message = `${name} is not on PATH. Install it, or use tools: release.`;
+  throw new GateError("tool", { reason: "not-found", message });
+}
+async function askVersion(services, name, program) {
+  const args = VERSION_ARGUMENTS[name];
+  const { stdout } = await services.commands.run({ program, args, grant: "scanner", timeoutMs: VERSION_MS });
+  const version2 = VERSION.exec(stdout)?.[1];
+  if (version2 !== void 0) return version2;
+  const message = `${name} does not tell its version; it may be another program of that name.`;
+  throw new GateError("tool", { reason: "version-unreadable", message });
+}
+
+// src/tools/source-build.ts
+var import_node_path23 = require("node:path");
+var HEX2 = /^[0-9a-f]{64}$/u;
+var BUILD_MS = 90 * 6e4;
+var builds = external_exports.record(
+  external_exports.string(),
+  external_exports.object({
+    path: external_exports.string().startsWith("/"),
+    sha256: external_exports.string().regex(HEX2),
+    version: external_exports.string().min(1).max(64),
+    expected: external_exports.string().regex(HEX2).nullable()
+  })
+);
+async function builtTools(services, names) {
+  const script = (0, import_node_path23.join)(services.programRoot, "toolchain", "build.mjs");
+  if (!await isThere(script))
+    throw new GateError("config", {
+      reason: "no-toolchain",
+      message: "tools: source needs the folder toolchain/ of this project, which this copy does not have."
+    });
+  services.log(`building from source: ${names.join(", ")} (minutes when nothing is cached)`);
+  const { stdout } = await services.commands.run({
+    program: { name: "toolchain", path: process.execPath },
+    args: [script, ...names, "--json"],
+    grant: "toolchain",
+    timeoutMs: BUILD_MS
+  });
+  const parsed2 = builds.safeParse(parseJson4(stdout));
+  if (!parsed2.success) throw unreadable2("its answer has another form than expected");
+  return names.map((name) => {
+    const built = parsed2.data[name];
+    if (built === void 0) throw unreadable2(`${name} is not in its answer`);
+    const { path: path7, sha256: sha2564, version: version2, expected } = built;
+    const verified = expected === sha2564;
+    if (!verified) services.log(`WARNING: ${name} was built with a hash that is not known (${sha2564})`);
+    return { program: { name, path: path7, sha256: sha2564 }, facts: { name, version: version2, source: "source", sha256: sha2564, verified } };
+  });
+}
+function parseJson4(text4) {
+  try {
+    return JSON.parse(text4);
+  } catch {
+    return void 0;
+  }
+}
+function unreadable2(why) {
+  return new GateError("tool", {
+    reason: "build-unreadable",
+    message: `The build of the tools cannot be used: ${why}.`
+  });
+}
+
+// src/tools/install.ts
+async function installTools(services, request) {
+  const origin = parseToolOrigin(request.source);
+  const folder = await (0, import_promises27.mkdtemp)((0, import_node_path24.join)(services.workDir, "tools-"));
+  if (origin.kind !== "auto" || request.allowSource !== true)
+    return await installFrom({ services, origin, folder }, request.names);
+  const limits = { ...services.limits ?? DOWNLOAD_LIMITS, connectAttempts: 1 };
+  try {
+    return await installFrom({ services: { ...services, limits }, origin, folder }, request.names);
+  } catch (thrown) {
+    if (!isUnreachable(thrown)) throw thrown;
+    services.log("the release host cannot be reached; the tools are built from source");
+    return await installFrom({ services, origin: { kind: "source" }, folder }, request.names);
+  }
+}
+async function installFrom(given, names) {
+  const wanted = [...new Set(names)];
+  const { services, origin } = given;
+  if (origin.kind === "source") return setOf(await builtTools(services, wanted));
+  const settled = await Promise.allSettled(wanted.map((name) => installOne(given, name)));
+  const failures = settled.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
+  const worst = failures.find((failure3) => !isUnreachable(failure3)) ?? failures[0];
+  if (worst !== void 0) throw worst instanceof Error ? worst : new Error("a tool could not be installed");
+  return setOf(settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []));
+}
+function setOf(tools2) {
+  for (const { facts } of tools2) refuseDenied(facts);
+  return Object.fromEntries(tools2.map((tool) => [tool.facts.name, tool]));
+}
+function isUnreachable(thrown) {
+  return thrown instanceof GateError && thrown.code === "service" && thrown.reason === "host-unreachable";
+}
+async function installOne(given, name) {
+  const { services, origin } = given;
+  switch (origin.kind) {
+    case "path":
+    case "dir": {
+      const pinned = pinnedAsset(services, name);
+      return await installFound(services, { name, origin, pinned, folder: given.folder });
+    }
+    case "auto":
+    case "release":
+      return await installAsset(given, {
+        name,
+        base: services.releaseBase ?? RELEASE_BASE,
+        source: "release"
+      });
+    case "mirror":
+      return await installAsset(given, { name, base: origin.base, source: "mirror" });
+    case "source":
+      throw new TypeError("builds are made all at once");
+  }
+}
+function pinnedAsset(services, name) {
+  const tool = (services.catalog ?? CATALOG)[name];
+  refuseDenied({ name, version: tool.version });
+  const platform4 = services.platform ?? toolPlatform(process.platform, process.arch);
+  const asset = platform4 === void 0 ? void 0 : tool.assets[platform4];
+  return asset === void 0 ? void 0 : { tool, asset };
+}
+async function installAsset({ services, folder }, wanted) {
+  const { name } = wanted;
+  const pinned = pinnedAsset(services, name);
+  if (pinned === void 0)
+    throw new GateError("config", {
+      reason: "tool-platform",
+      message: `No release of ${name} is pinned for ${process.platform} on ${process.arch}. Use tools: path, dir:PATH or source.`
+    });
+  const cached2 = (0, import_node_path24.join)(services.cacheDir, cachedName(pinned.asset));
+  const fromCache = await unpackIfThere(services, { pinned, name, file: cached2, folder });
+  if (fromCache !== void 0)
+    return describe3(name, { ...fromCache, version: pinned.tool.version, source: wanted.source });
+  const file2 = await fetchAsset(services, { pinned, base: wanted.base, fallback: (0, import_node_path24.join)(folder, "assets") });
+  const fresh = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+  if (fresh.state === "wrong-hash") throw changedOnDisk(pinned.asset, fresh.found);
+  return describe3(name, { ...fresh, version: pinned.tool.version, source: wanted.source });
+}
+function describe3(name, found) {
+  const { path: path7, sha256: sha2564, version: version2, source } = found;
+  return { program: { name, path: path7, sha256: sha2564 }, facts: { name, version: version2, source, sha256: sha2564, verified: true } };
+}
+async function unpackIfThere(services, { pinned, name, file: file2, folder }) {
+  if (!await isThere(file2)) return void 0;
+  const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+  if (unpacked.state === "unpacked") return unpacked;
+  const gone = await dropEntry(file2);
+  services.log(
+    `WARNING: ${pinned.asset.asset} in the tool cache was changed (SHA-256 ${unpacked.found}); it was ${gone ? "deleted" : "ignored"} and is downloaded again`
+  );
+  return void 0;
+}
+async function fetchAsset(services, { pinned, base, fallback }) {
+  const { tool, asset } = pinned;
+  const writable = await writableFolder(services.cacheDir, fallback, services.log);
+  const blocked = await isThere((0, import_node_path24.join)(writable, cachedName(asset)));
+  const folder = blocked ? fallback : writable;
+  await (0, import_promises27.mkdir)(folder, { recursive: true });
+  const url2 = assetUrl(base, tool, asset);
+  services.log(`downloading ${url2}`);
+  return await downloadFile({
+    ...{ url: url2, sha256: asset.sha256, folder, fileName: cachedName(asset) },
+    ...{ limits: services.limits ?? DOWNLOAD_LIMITS, signal: services.signal, log: services.log }
+  });
+}
+function changedOnDisk(asset, found) {
+  const message = `${asset.asset} was changed on the disk right after its download (SHA-256 ${found}). Nothing was started.`;
+  return new GateError("integrity", { reason: "asset-hash-mismatch", message });
+}
+
 // src/commands/build-subject.ts
-var import_node_path30 = require("node:path");
+var import_node_path32 = require("node:path");
 
 // src/build/docker.ts
-var import_node_crypto14 = require("node:crypto");
+var import_node_crypto15 = require("node:crypto");
 var import_promises31 = require("node:fs/promises");
-var import_node_path27 = require("node:path");
+var import_node_path28 = require("node:path");
 
 // src/oci/docker-archive.ts
-var import_node_crypto13 = require("node:crypto");
+var import_node_crypto14 = require("node:crypto");
 var import_promises30 = require("node:fs/promises");
-var import_node_path25 = require("node:path");
+var import_node_path26 = require("node:path");
 
 // src/evidence/docker-archive.ts
 var path6 = external_exports.string().min(1).max(1024);
@@ -92753,16 +92953,16 @@ function parseSavedManifest(bytes) {
 }
 
 // src/oci/archive-blobs.ts
-var import_node_crypto12 = require("node:crypto");
-var import_node_fs7 = require("node:fs");
+var import_node_crypto13 = require("node:crypto");
+var import_node_fs8 = require("node:fs");
 var import_promises28 = require("node:fs/promises");
-var import_node_path24 = require("node:path");
+var import_node_path25 = require("node:path");
 var import_node_stream4 = require("node:stream");
 var import_promises29 = require("node:stream/promises");
 var import_node_zlib4 = require("node:zlib");
 function measured(tally) {
   return async function* (source) {
-    const hash2 = (0, import_node_crypto12.createHash)("sha256");
+    const hash2 = (0, import_node_crypto13.createHash)("sha256");
     for await (const chunk of source) {
       hash2.update(chunk);
       tally.size += chunk.byteLength;
@@ -92773,11 +92973,11 @@ function measured(tally) {
 }
 function blobSink(given, done) {
   const { outDir, kind } = given;
-  const temporary = (0, import_node_path24.join)(outDir, `incoming-${given.number}`);
-  const original = (0, import_node_crypto12.createHash)("sha256");
+  const temporary = (0, import_node_path25.join)(outDir, `incoming-${given.number}`);
+  const original = (0, import_node_crypto13.createHash)("sha256");
   const tally = { digest: "sha256:", size: 0 };
   const head = kind === "plain" ? (0, import_node_zlib4.createGzip)({ level: given.gzipLevel, chunkSize: 256 * 1024 }) : new import_node_stream4.PassThrough({ highWaterMark: 1024 * 1024 });
-  const stored2 = (0, import_promises29.pipeline)(head, measured(tally), (0, import_node_fs7.createWriteStream)(temporary, { flags: "wx" }));
+  const stored2 = (0, import_promises29.pipeline)(head, measured(tally), (0, import_node_fs8.createWriteStream)(temporary, { flags: "wx" }));
   let failure3;
   stored2.catch((error63) => {
     failure3 = error63;
@@ -92797,16 +92997,16 @@ function blobSink(given, done) {
   };
 }
 function drained(stream) {
-  return new Promise((resolve8) => stream.once("drain", resolve8));
+  return new Promise((resolve9) => stream.once("drain", resolve9));
 }
 async function unpackBlob(outDir, blob) {
   const tally = { digest: "sha256:", size: 0 };
-  const temporary = (0, import_node_path24.join)(outDir, "unpacking");
+  const temporary = (0, import_node_path25.join)(outDir, "unpacking");
   await (0, import_promises29.pipeline)(
-    (0, import_node_fs7.createReadStream)(blobPath(outDir, blob.digest)),
+    (0, import_node_fs8.createReadStream)(blobPath(outDir, blob.digest)),
     (0, import_node_zlib4.createGunzip)(),
     measured(tally),
-    (0, import_node_fs7.createWriteStream)(temporary, { flags: "w" })
+    (0, import_node_fs8.createWriteStream)(temporary, { flags: "w" })
   );
   await (0, import_promises28.rename)(temporary, blobPath(outDir, tally.digest));
   return { ...blob, ...tally };
@@ -92829,7 +93029,7 @@ var CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";
 var LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip";
 async function importDockerArchive(tar, request) {
   const { outDir } = request;
-  await (0, import_promises30.mkdir)((0, import_node_path25.join)(outDir, "blobs", "sha256"), { recursive: true });
+  await (0, import_promises30.mkdir)((0, import_node_path26.join)(outDir, "blobs", "sha256"), { recursive: true });
   if ((await (0, import_promises30.readdir)(outDir)).length !== 1) throw refuse2("archive-not-empty", `${outDir} is not empty`);
   const intake = {
     request,
@@ -92839,7 +93039,13 @@ async function importDockerArchive(tar, request) {
     links: /* @__PURE__ */ new Map(),
     count: 0
   };
-  await readTar(tar, (entry) => take3(intake, entry), { maxEntries: 1e4 });
+  try {
+    const chunks = tar.iterator({ destroyOnReturn: false });
+    await readTar(chunks, (entry) => take3(intake, entry), { maxEntries: 1e4 });
+  } catch (error63) {
+    tar.resume();
+    throw error63;
+  }
   const kept = keptDescriptor(intake);
   if (kept !== void 0) return keepLayout(intake, kept);
   return convert(intake);
@@ -92850,7 +93056,7 @@ function take3(intake, entry) {
   if (intake.seen.has(path7)) throw refuse2("archive-duplicate", `the saved image holds ${path7} twice`);
   intake.seen.add(path7);
   if (type === "symlink") {
-    intake.links.set(path7, import_node_path25.posix.normalize(import_node_path25.posix.join(import_node_path25.posix.dirname(path7), entry.linkname)));
+    intake.links.set(path7, import_node_path26.posix.normalize(import_node_path26.posix.join(import_node_path26.posix.dirname(path7), entry.linkname)));
     return void 0;
   }
   if (type !== "file") throw refuse2("archive-entry", `the saved image holds a ${type}: ${path7}`);
@@ -92923,10 +93129,10 @@ async function keepLayout(intake, image) {
   }
   const { mediaType, digest: digest2, size: size2 } = image;
   await (0, import_promises30.writeFile)(
-    (0, import_node_path25.join)(outDir, "index.json"),
+    (0, import_node_path26.join)(outDir, "index.json"),
     JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType, digest: digest2, size: size2 }] })
   );
-  await (0, import_promises30.writeFile)((0, import_node_path25.join)(outDir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  await (0, import_promises30.writeFile)((0, import_node_path26.join)(outDir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   const { subject } = await openLayout(outDir, { name: "saved" });
   const [platform4] = subject.platforms;
   if (platform4 === void 0 || subject.platforms.length > 1) {
@@ -92991,10 +93197,10 @@ async function layerAt(intake, path7) {
   return blob;
 }
 function inside(path7) {
-  return import_node_path25.posix.normalize(path7).replace(/^\.?\//, "");
+  return import_node_path26.posix.normalize(path7).replace(/^\.?\//, "");
 }
 function sha2563(bytes) {
-  const digest2 = `sha256:${(0, import_node_crypto13.createHash)("sha256").update(bytes).digest("hex")}`;
+  const digest2 = `sha256:${(0, import_node_crypto14.createHash)("sha256").update(bytes).digest("hex")}`;
   if (!isDigest(digest2)) throw new Error("SHA-256 always has 64 hex digits");
   return digest2;
 }
@@ -93003,8 +93209,8 @@ function refuse2(reason, message) {
 }
 
 // src/tools/confinement.ts
-var import_node_fs8 = require("node:fs");
-var import_node_path26 = require("node:path");
+var import_node_fs9 = require("node:fs");
+var import_node_path27 = require("node:path");
 
 // src/tools/confinement-script.ts
 var CONFINEMENT_SCRIPT = `
@@ -93060,9 +93266,9 @@ var SYSTEM_FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"
 var DROP = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
 var NAMESPACES = ["--net", "--pid", "--ipc", "--uts", "--mount", "--fork", "--kill-child=SIGKILL"];
 function systemProgram(name) {
-  return SYSTEM_FOLDERS.map((folder) => (0, import_node_path26.join)(folder, name)).find((path7) => {
+  return SYSTEM_FOLDERS.map((folder) => (0, import_node_path27.join)(folder, name)).find((path7) => {
     try {
-      (0, import_node_fs8.accessSync)(path7, import_node_fs8.constants.X_OK);
+      (0, import_node_fs9.accessSync)(path7, import_node_fs9.constants.X_OK);
       return true;
     } catch {
       return false;
@@ -93101,7 +93307,8 @@ function otherUser(programs) {
     elevated: sudo,
     wrap: (start) => {
       const command = [unshare, ...NAMESPACES, ...scriptArguments(start, [setpriv, ...identity, ...DROP])];
-      const [file2 = unshare, ...args] = sudo === void 0 ? command : [sudo, "-n", "--", ...command];
+      const before = sudo === void 0 ? [setpriv, "--pdeathsig", "KILL", "--"] : [sudo, "-n", "--"];
+      const [file2 = unshare, ...args] = [...before, ...command];
       return { file: file2, args };
     }
   };
@@ -93209,14 +93416,14 @@ var VERSIONS2 = external_exports.object({
 });
 async function buildWithDocker(services, request) {
   const { docker, abilities } = await openDocker(services.commands);
-  const tag = `portcullis-build:${(0, import_node_crypto14.randomBytes)(12).toString("hex")}`;
-  const iidFile = (0, import_node_path27.join)(services.workDir, "image-id");
-  const layoutDir = (0, import_node_path27.join)(services.workDir, "layout");
+  const tag = `portcullis-build:${(0, import_node_crypto15.randomBytes)(12).toString("hex")}`;
+  const iidFile = (0, import_node_path28.join)(services.workDir, "image-id");
+  const layoutDir = (0, import_node_path28.join)(services.workDir, "layout");
   await build(docker, abilities, buildArguments(request, abilities, { iidFile, tag }));
   try {
     const imageId = await reportedId(docker, tag, iidFile);
     await (0, import_promises31.mkdir)(layoutDir, { recursive: true });
-    const converted = await save(docker, tag, layoutDir);
+    const converted = await save(docker, tag, { outDir: layoutDir, imageId: imageId.inspected });
     if (converted.configDigest !== imageId.inspected && converted.manifestDigest !== imageId.inspected) {
       throw mismatch(imageId.inspected, converted);
     }
@@ -93284,10 +93491,10 @@ async function reportedId(docker, tag, iidFile) {
   const message = "The engine reports no image id for what it built. Try again, or another engine version.";
   throw new GateError("evidence", { reason: "image-id-missing", message });
 }
-async function save(docker, tag, outDir) {
+async function save(docker, tag, into) {
   const { commands: commands2, program } = docker;
   const running = commands2.stream({ program, args: ["save", tag], grant: "engine", timeoutMs: BUILD_MS2 });
-  const converting = importDockerArchive(running.stdout, { outDir, gzipLevel: 1 });
+  const converting = importDockerArchive(running.stdout, { ...into, gzipLevel: 1 });
   const [saved, converted] = await Promise.allSettled([running.done, converting]);
   if (saved.status === "rejected") throw saved.reason;
   if (converted.status === "rejected") throw converted.reason;
@@ -93330,37 +93537,42 @@ function sourceLabels(facts, asked) {
 
 // src/build/prebuilt.ts
 var import_promises32 = require("node:fs/promises");
-var import_node_path28 = require("node:path");
+var import_node_path29 = require("node:path");
 var PARTS = ["oci-layout", "index.json", "blobs"];
 async function copyLayout(from, workDir) {
-  const layoutDir = (0, import_node_path28.join)(workDir, "layout");
+  const layoutDir = (0, import_node_path29.join)(workDir, "layout");
   await (0, import_promises32.mkdir)(layoutDir, { mode: 493 });
   for (const part of PARTS) {
-    const source = (0, import_node_path28.join)(from, part);
+    const source = (0, import_node_path29.join)(from, part);
     if (await (0, import_promises32.lstat)(source).catch(() => null) === null) {
       const message = `'${from}' has no ${part}: it is no OCI layout. Give oci-layout:DIR with index.json and blobs/.`;
       throw new GateError("config", { reason: "layout-missing", message });
     }
     try {
-      await (0, import_promises32.cp)(source, (0, import_node_path28.join)(layoutDir, part), { recursive: true, errorOnExist: true, force: false });
+      await (0, import_promises32.cp)(source, (0, import_node_path29.join)(layoutDir, part), { recursive: true, errorOnExist: true, force: false });
     } catch (cause) {
       const message = `'${source}' cannot be copied: ${describeError(cause)}`;
-      throw new GateError("tool", { reason: "layout-not-copied", message, cause });
+      const reason = isDiskFull(cause) ? "disk-full" : "layout-not-copied";
+      throw new GateError("tool", { reason, message, cause });
     }
   }
   return { layoutDir, engine: null, imageId: null };
 }
+function isDiskFull(cause) {
+  const code2 = systemErrorCode(cause);
+  return code2 === "ENOSPC" || code2 === "EDQUOT";
+}
 
 // src/commands/dockerfile.ts
-var import_promises33 = require("node:fs/promises");
-var import_node_path29 = require("node:path");
+var import_promises34 = require("node:fs/promises");
+var import_node_path31 = require("node:path");
 
 // src/evidence/dockerfile.ts
 var import_dockerfile_ast = __toESM(require_main(), 1);
 var MAX_CHARACTERS = 256 * 1024;
 var MAX_INSTRUCTIONS = 5e3;
 var PINNED = /@sha256:[0-9a-f]{64}$/;
-var VARIABLE2 = /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g;
+var VARIABLE = /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g;
 function parseDockerfile(text4, file2, options = {}) {
   if (text4.length > MAX_CHARACTERS)
     throw refuse3("dockerfile-too-large", `${file2} has ${text4.length} characters`);
@@ -93393,7 +93605,7 @@ function globalValues(args, given) {
 }
 function expand(text4, values) {
   return text4.replace(
-    VARIABLE2,
+    VARIABLE,
     (whole, braced, mode, word2, bare) => {
       const value = values.get(braced ?? bare ?? "");
       const set2 = value !== void 0 && value !== "";
@@ -93432,9 +93644,9 @@ function targetStage(stages2, target2, file2) {
   return { stage: stage2, index };
 }
 function chainOf(stages2, index) {
-  const chain3 = /* @__PURE__ */ new Set();
-  for (let at2 = index; at2 !== void 0; at2 = stages2[at2]?.parent) chain3.add(at2);
-  return chain3;
+  const chain4 = /* @__PURE__ */ new Set();
+  for (let at2 = index; at2 !== void 0; at2 = stages2[at2]?.parent) chain4.add(at2);
+  return chain4;
 }
 function placed(all, file2) {
   let stage2 = -1;
@@ -93448,8 +93660,8 @@ function placed(all, file2) {
     };
   });
 }
-function lastUser(instructions, chain3) {
-  return [...chain3].map(
+function lastUser(instructions, chain4) {
+  return [...chain4].map(
     (stage2) => instructions.findLast((instruction) => instruction.keyword === "USER" && instruction.stage === stage2)
   ).find((found) => found !== void 0);
 }
@@ -93495,37 +93707,109 @@ function refuse3(reason, message) {
   });
 }
 
+// src/commands/source-file.ts
+var import_node_fs10 = require("node:fs");
+var import_promises33 = require("node:fs/promises");
+var import_node_path30 = require("node:path");
+async function readSourceFile(path7, limits) {
+  const real = await (0, import_promises33.realpath)(path7).catch((thrown) => thrown);
+  if (typeof real !== "string") {
+    const code2 = systemErrorCode(real);
+    const link3 = await (0, import_promises33.lstat)(path7).catch(() => null);
+    if (link3 !== null) return { state: "refused", why: "is a link that leads nowhere" };
+    if (code2 === "ENOENT" || code2 === "ENOTDIR") return { state: "absent" };
+    return { state: "refused", why: `cannot be opened (${code2 ?? "unknown error"})` };
+  }
+  const own2 = (0, import_node_path30.join)(await (0, import_promises33.realpath)((0, import_node_path30.dirname)(path7)), (0, import_node_path30.basename)(path7));
+  if (real !== own2 && !await liesWithin(real, limits.within))
+    return { state: "refused", why: "is a link that leads out of the sources" };
+  try {
+    return await readPlain(real, limits.maxBytes);
+  } catch (thrown) {
+    return { state: "refused", why: `cannot be read (${systemErrorCode(thrown) ?? "unknown error"})` };
+  }
+}
+async function liesWithin(real, folders) {
+  for (const folder of folders) {
+    const base = await (0, import_promises33.realpath)(folder).catch(() => null);
+    if (base !== null && real.startsWith(base.endsWith(import_node_path30.sep) ? base : `${base}${import_node_path30.sep}`)) return true;
+  }
+  return false;
+}
+async function readPlain(path7, maxBytes) {
+  const handle = await (0, import_promises33.open)(path7, import_node_fs10.constants.O_RDONLY | import_node_fs10.constants.O_NOFOLLOW | import_node_fs10.constants.O_NONBLOCK);
+  try {
+    const stat9 = await handle.stat();
+    const bytes = Buffer.alloc(Math.min(stat9.size, maxBytes) + 1);
+    if (!stat9.isFile() || stat9.size > maxBytes) return notSmall(maxBytes);
+    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0);
+    if (bytesRead !== stat9.size) return notSmall(maxBytes);
+    return { state: "read", text: bytes.toString("utf8", 0, bytesRead) };
+  } finally {
+    await handle.close();
+  }
+}
+function notSmall(maxBytes) {
+  return { state: "refused", why: `is no plain file up to ${maxBytes / 1024 ** 2} MiB` };
+}
+
 // src/commands/dockerfile.ts
 var MAX_BYTES3 = 1024 * 1024;
 async function readDockerfile(request, context) {
   const path7 = dockerfilePath(request, context);
-  const facts = await (0, import_promises33.stat)(path7).catch(() => null);
-  if (facts === null && request.subject.kind !== "build") return notConfigured();
-  if (facts?.isFile() !== true || facts.size > MAX_BYTES3) {
-    const message = `'${request.file}' in the context '${request.context}' is no file up to 1 MiB. Give --file or --context.`;
-    throw new GateError("config", { reason: "dockerfile-missing", message });
+  if (request.subject.kind === "build") await refuseContextOutside(request, context);
+  const within = [context.workspace, contextFolder(request, context)];
+  const source = await readSourceFile(path7, { maxBytes: MAX_BYTES3, within });
+  if (source.state === "absent" && request.subject.kind !== "build") return notConfigured();
+  if (source.state !== "read") {
+    const why = source.state === "absent" ? "is not there" : source.why;
+    const message = `'${request.file}' in the context '${request.context}' ${why}. Give --file or --context.`;
+    const reason = source.state === "absent" ? "dockerfile-missing" : "dockerfile-unreadable";
+    throw new GateError("config", { reason, message });
   }
   try {
-    const name = (0, import_node_path29.relative)(context.workspace, path7);
-    return present(parseDockerfile(await (0, import_promises33.readFile)(path7, "utf8"), name));
+    const name = (0, import_node_path31.relative)(context.workspace, path7);
+    const { target: target2, buildArgs } = request;
+    const options = {
+      buildArgs: Object.fromEntries(buildArgs.map((text4) => splitAtEquals(text4))),
+      ...target2 === void 0 ? {} : { target: target2 }
+    };
+    return present(parseDockerfile(source.text, name, options));
   } catch (thrown) {
     if (thrown instanceof GateError) throw thrown;
     const message = `'${request.file}' cannot be read: ${describeError(thrown)}`;
     throw new GateError("config", { reason: "dockerfile-unreadable", message });
   }
 }
+async function refuseContextOutside(request, context) {
+  const { workspace, trigger: trigger2 } = context;
+  const folder = contextFolder(request, context);
+  const named2 = !leadsOut((0, import_node_path31.relative)(workspace, folder));
+  if (!named2 && trigger2.kind !== "event") return;
+  const real = await (0, import_promises34.realpath)(folder).catch(() => folder);
+  if (!leadsOut((0, import_node_path31.relative)(await (0, import_promises34.realpath)(workspace), real))) return;
+  const message = `context: '${request.context}' leads out of the workspace. Name a folder inside it that is no link.`;
+  throw new GateError("config", { reason: "context-outside", message });
+}
+function leadsOut(path7) {
+  return path7 === ".." || path7.startsWith(`..${import_node_path31.sep}`) || (0, import_node_path31.isAbsolute)(path7);
+}
 function dockerfilePath(request, context) {
-  return (0, import_node_path29.join)(contextFolder(request, context), request.file);
+  return (0, import_node_path31.join)(contextFolder(request, context), request.file);
 }
 function contextFolder(request, context) {
-  return (0, import_node_path29.resolve)(context.workspace, request.context);
+  return (0, import_node_path31.resolve)(context.workspace, request.context);
+}
+function splitAtEquals(text4) {
+  const at2 = text4.indexOf("=");
+  return [text4.slice(0, at2), text4.slice(at2 + 1)];
 }
 
 // src/commands/build-subject.ts
 async function buildSubject(given, context) {
   const { request, services, commands: commands2 } = given;
   if (request.subject.kind === "oci-layout") {
-    return await copyLayout((0, import_node_path30.resolve)(context.workspace, request.subject.dir), services.workDir);
+    return await copyLayout((0, import_node_path32.resolve)(context.workspace, request.subject.dir), services.workDir);
   }
   const { target: target2, platform: platform4, network } = request;
   return await buildWithDocker(
@@ -93553,8 +93837,8 @@ function sourceFacts(given, context) {
 }
 
 // src/commands/kev.ts
-var import_promises34 = require("node:fs/promises");
-var import_node_path31 = require("node:path");
+var import_promises35 = require("node:fs/promises");
+var import_node_path33 = require("node:path");
 var DAY4 = external_exports.string().regex(/^\d{4}-\d{2}-\d{2}$/);
 var FEED = external_exports.object({
   version: external_exports.string().max(40),
@@ -93563,7 +93847,7 @@ var FEED = external_exports.object({
 });
 async function readKevFeed(programRoot2) {
   try {
-    return present(FEED.parse(JSON.parse(await (0, import_promises34.readFile)((0, import_node_path31.join)(programRoot2, "data", "kev.json"), "utf8"))));
+    return present(FEED.parse(JSON.parse(await (0, import_promises35.readFile)((0, import_node_path33.join)(programRoot2, "data", "kev.json"), "utf8"))));
   } catch (thrown) {
     const why = `data/kev.json, which belongs to this program, cannot be read: ${describeError(thrown).slice(0, 300)}`;
     return missing("inspect", why);
@@ -93585,8 +93869,7 @@ function toolServices(services, commands2) {
 }
 
 // src/commands/policy-file.ts
-var import_promises35 = require("node:fs/promises");
-var import_node_path32 = require("node:path");
+var import_node_path34 = require("node:path");
 
 // src/policy/document.ts
 function readPolicyDocument(text4, file2) {
@@ -93670,28 +93953,26 @@ async function fromCommit(commands2, place2, names) {
 async function fromWorkingTree(workspace, names) {
   const found = [];
   for (const file2 of names) {
-    const path7 = (0, import_node_path32.join)(workspace, file2);
-    const facts = await (0, import_promises35.stat)(file2.startsWith("/") ? file2 : path7).catch(() => null);
-    if (facts === null) continue;
-    if (!facts.isFile() || facts.size > MAX_BYTES4) {
-      throw new GateError("config", {
-        reason: "policy-unreadable",
-        message: `policy: '${file2}' is no file up to 1 MiB.`
-      });
+    const path7 = file2.startsWith("/") ? file2 : (0, import_node_path34.join)(workspace, file2);
+    const source = await readSourceFile(path7, { maxBytes: MAX_BYTES4, within: [workspace] });
+    if (source.state === "absent") continue;
+    if (source.state === "refused") {
+      const message = `policy: '${file2}' ${source.why}.`;
+      throw new GateError("config", { reason: "policy-unreadable", message });
     }
-    found.push({ file: file2, text: await (0, import_promises35.readFile)(file2.startsWith("/") ? file2 : path7, "utf8") });
+    found.push({ file: file2, text: source.text });
   }
   return found;
 }
 
 // src/commands/release-subject.ts
-var import_promises49 = require("node:fs/promises");
-var import_node_path44 = require("node:path");
+var import_promises50 = require("node:fs/promises");
+var import_node_path46 = require("node:path");
 
 // src/release/release.ts
-var import_node_crypto22 = require("node:crypto");
+var import_node_crypto23 = require("node:crypto");
 var import_promises45 = require("node:fs/promises");
-var import_node_path40 = require("node:path");
+var import_node_path42 = require("node:path");
 
 // src/registry/failure.ts
 function registryError(reason, message, cause) {
@@ -94067,10 +94348,10 @@ function parseRetryAfter(value, date6) {
 }
 
 // src/registry/blobs.ts
-var import_node_crypto16 = require("node:crypto");
+var import_node_crypto17 = require("node:crypto");
 
 // src/registry/manifests.ts
-var import_node_crypto15 = require("node:crypto");
+var import_node_crypto16 = require("node:crypto");
 var MANIFEST_TYPES2 = [
   "application/vnd.oci.image.index.v1+json",
   "application/vnd.oci.image.manifest.v1+json",
@@ -94089,7 +94370,7 @@ async function fetchManifest(registry3, reference2) {
       if (reply.status === 404) return null;
       if (reply.status !== 200) throw unexpected(what, reply.status);
       const bytes = await reply.read(MAX_MANIFEST_BYTES);
-      const digest2 = `sha256:${(0, import_node_crypto15.createHash)("sha256").update(bytes).digest("hex")}`;
+      const digest2 = `sha256:${(0, import_node_crypto16.createHash)("sha256").update(bytes).digest("hex")}`;
       if (isDigest(reference2) && digest2 !== reference2)
         throw servedBytesDiffer(what, `their digest is ${digest2}`);
       const mediaType = (reply.headers.get("content-type") ?? "").split(";")[0]?.trim() ?? "";
@@ -94130,7 +94411,7 @@ async function withBlob(registry3, blob, consume) {
   });
 }
 async function hashBody(reply, blob, keep) {
-  const hash2 = (0, import_node_crypto16.createHash)("sha256");
+  const hash2 = (0, import_node_crypto17.createHash)("sha256");
   let size2 = 0;
   for await (const chunk of reply.chunks()) {
     size2 += chunk.byteLength;
@@ -94244,17 +94525,21 @@ async function upload(attachment) {
   const library = await Promise.resolve().then(() => __toESM(require_dist2(), 1));
   const attach = library.attachArtifactToImage;
   const { image, credentials, digest: digest2, bundle } = attachment;
+  const attachAs = (as2) => attach({
+    imageName: image.name,
+    imageDigest: digest2,
+    artifact: bundle,
+    mediaType: BUNDLE_MEDIA_TYPE,
+    annotations: annotationsOf(attachment),
+    ...as2 === null ? {} : { credentials: login(as2) },
+    fetchOpts: { timeout: attachment.requestMs ?? 3e4, retry: RETRIES }
+  });
   try {
     const descriptor2 = await limited2(
       attachment,
-      () => attach({
-        imageName: image.name,
-        imageDigest: digest2,
-        artifact: bundle,
-        mediaType: BUNDLE_MEDIA_TYPE,
-        annotations: annotationsOf(attachment),
-        ...credentials === null ? {} : { credentials: login(credentials) },
-        fetchOpts: { timeout: attachment.requestMs ?? 3e4, retry: RETRIES }
+      () => attachAs(credentials).catch((thrown) => {
+        if (credentials === null || !asksForNoLogin(thrown)) throw thrown;
+        return attachAs(null);
       })
     );
     if (isDigest(descriptor2.digest)) return descriptor2.digest;
@@ -94262,6 +94547,9 @@ async function upload(attachment) {
   } catch (thrown) {
     throw thrown instanceof GateError ? thrown : explain2(thrown, attachment);
   }
+}
+function asksForNoLogin(thrown) {
+  return /Invalid challenge: *$/.test(causes(thrown));
 }
 function login(credentials) {
   return { username: credentials.username, password: credentials.secret };
@@ -94307,15 +94595,15 @@ function reasonOf(status, code2, thrown) {
   return code2 === null ? "registry-answer" : "registry-unreachable";
 }
 function causes(thrown) {
-  return chain2(thrown).map((one) => "message" in one && typeof one.message === "string" ? one.message : "").join(" ");
+  return chain3(thrown).map((one) => "message" in one && typeof one.message === "string" ? one.message : "").join(" ");
 }
 function statusCode(thrown) {
-  for (const one of chain2(thrown)) {
+  for (const one of chain3(thrown)) {
     if ("statusCode" in one && typeof one.statusCode === "number") return one.statusCode;
   }
   return null;
 }
-function chain2(thrown) {
+function chain3(thrown) {
   const links = [];
   let current = thrown;
   while (typeof current === "object" && current !== null && links.length < 6) {
@@ -94344,12 +94632,12 @@ async function attachAll(target2, statements) {
 }
 
 // src/release/key.ts
-var import_node_crypto17 = require("node:crypto");
+var import_node_crypto18 = require("node:crypto");
 var import_promises40 = require("node:fs/promises");
-var import_node_path35 = require("node:path");
+var import_node_path37 = require("node:path");
 
 // src/tools/cosign.ts
-var import_node_path34 = require("node:path");
+var import_node_path36 = require("node:path");
 var import_promises39 = require("node:fs/promises");
 var NO_SERVICES = '{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","rekorTlogConfig":{},"tsaConfig":{}}';
 var NO_ROOTS = '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}';
@@ -94357,8 +94645,8 @@ var SIGN_MS = 6e4;
 var VERIFY_MS = 12e4;
 async function writeOfflineConfiguration(dir) {
   const files = {
-    signingConfig: (0, import_node_path34.join)(dir, "signing-config.json"),
-    trustedRoot: (0, import_node_path34.join)(dir, "trusted-root.json")
+    signingConfig: (0, import_node_path36.join)(dir, "signing-config.json"),
+    trustedRoot: (0, import_node_path36.join)(dir, "trusted-root.json")
   };
   await (0, import_promises39.writeFile)(files.signingConfig, NO_SERVICES);
   await (0, import_promises39.writeFile)(files.trustedRoot, NO_ROOTS);
@@ -94475,8 +94763,8 @@ async function openKey(services, signing2, workDir) {
 }
 function fingerprintOf(publicKey) {
   try {
-    const der = (0, import_node_crypto17.createPublicKey)(publicKey).export({ type: "spki", format: "der" });
-    return (0, import_node_crypto17.createHash)("sha256").update(der).digest("hex");
+    const der = (0, import_node_crypto18.createPublicKey)(publicKey).export({ type: "spki", format: "der" });
+    return (0, import_node_crypto18.createHash)("sha256").update(der).digest("hex");
   } catch {
     throw unusable("it holds no public key that can be read");
   }
@@ -94484,7 +94772,7 @@ function fingerprintOf(publicKey) {
 async function keyFile(services, key, workDir) {
   if (key.startsWith("env://")) return fromEnvironment(services, key.slice("env://".length), workDir);
   if (key.includes("://")) throw unusable("only a file and env://NAME are available yet");
-  const path7 = (0, import_node_path35.isAbsolute)(key) ? key : (0, import_node_path35.resolve)(key);
+  const path7 = (0, import_node_path37.isAbsolute)(key) ? key : (0, import_node_path37.resolve)(key);
   const found = await (0, import_promises40.stat)(path7).catch(() => null);
   if (found?.isFile() !== true) throw unusable("there is no such file");
   if (found.size > MAX_KEY_BYTES) throw unusable("it is too large for a key");
@@ -94494,10 +94782,10 @@ async function fromEnvironment(services, name, workDir) {
   const text4 = services.environment[name];
   if (text4 === void 0 || text4 === "") throw unusable(`the variable ${JSON.stringify(name)} is not set`);
   if (text4.length > MAX_KEY_BYTES) throw unusable("it is too large for a key");
-  const folder = await (0, import_promises40.mkdtemp)((0, import_node_path35.join)(workDir, "key-"));
+  const folder = await (0, import_promises40.mkdtemp)((0, import_node_path37.join)(workDir, "key-"));
   const remove2 = () => (0, import_promises40.rm)(folder, { recursive: true, force: true });
   try {
-    const path7 = (0, import_node_path35.join)(folder, "cosign.key");
+    const path7 = (0, import_node_path37.join)(folder, "cosign.key");
     await (0, import_promises40.writeFile)(path7, text4, { mode: 384, flag: "wx" });
     return { path: path7, remove: remove2 };
   } catch (thrown) {
@@ -94551,9 +94839,9 @@ function toProblem(thrown) {
 }
 
 // src/release/plan.ts
-var import_node_crypto18 = require("node:crypto");
+var import_node_crypto19 = require("node:crypto");
 var import_promises41 = require("node:fs/promises");
-var import_node_path36 = require("node:path");
+var import_node_path38 = require("node:path");
 var MAX_SBOM_BYTES = 96 * 1024 * 1024;
 async function planStatements(request, now) {
   const { subject } = request.layout;
@@ -94611,19 +94899,31 @@ function planVulnerabilities(request, child2, evidence, now) {
   return [plan(`${platformSlug2(child2)}.vulnerabilities`, statement)];
 }
 async function readDocument3(reportDir, document4) {
-  const path7 = (0, import_node_path36.join)(reportDir, document4.file);
-  const { size: size2 } = await (0, import_promises41.stat)(path7);
-  if (size2 > MAX_SBOM_BYTES) {
-    const message = `${document4.file} is larger than 96 MiB: it is not attested`;
-    throw new GateError("evidence", { reason: "sbom-too-large", message });
+  const path7 = (0, import_node_path38.join)(reportDir, document4.file);
+  const found = await (0, import_promises41.stat)(path7).catch(() => null);
+  if (found === null || found.size > MAX_SBOM_BYTES) {
+    const why = found === null ? "is gone" : "is larger than 96 MiB";
+    throw new GateError("evidence", {
+      reason: found === null ? "sbom-missing" : "sbom-too-large",
+      message: `${document4.file} ${why}: it cannot be attested and nothing is tagged`
+    });
   }
   const bytes = await (0, import_promises41.readFile)(path7);
-  if ((0, import_node_crypto18.createHash)("sha256").update(bytes).digest("hex") !== document4.sha256) {
-    const message = `${document4.file} changed after it was judged; nothing is signed. Run again`;
+  if ((0, import_node_crypto19.createHash)("sha256").update(bytes).digest("hex") !== document4.sha256) {
+    const message = `${document4.file} changed after it was judged; nothing is tagged. Run again`;
     throw new GateError("integrity", { reason: "sbom-changed", message });
   }
-  const content = JSON.parse(bytes.toString("utf8"));
-  return content;
+  return parseDocument(bytes, document4.file);
+}
+function parseDocument(bytes, file2) {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    throw new GateError("evidence", {
+      reason: "sbom-malformed",
+      message: `${file2} is not JSON; nothing is tagged`
+    });
+  }
 }
 function plan(slug2, statement) {
   return {
@@ -94669,26 +94969,31 @@ async function pushLayout(crane, image, layout) {
 }
 
 // src/release/sign.ts
-var import_node_crypto19 = require("node:crypto");
+var import_node_crypto20 = require("node:crypto");
 var import_promises42 = require("node:fs/promises");
-var import_node_path37 = require("node:path");
+var import_node_path39 = require("node:path");
+var PARALLEL3 = 2;
 async function openSigner(services, key, folders) {
-  const dir = await (0, import_promises42.mkdtemp)((0, import_node_path37.join)(folders.workDir, "sign-"));
+  const dir = await (0, import_promises42.mkdtemp)((0, import_node_path39.join)(folders.workDir, "sign-"));
   const configuration = await writeOfflineConfiguration(dir);
-  await (0, import_promises42.mkdir)((0, import_node_path37.join)(folders.reportDir, "bundles"), { recursive: true });
+  await (0, import_promises42.mkdir)((0, import_node_path39.join)(folders.reportDir, "bundles"), { recursive: true });
   const cosign = { commands: services.commands, program: services.cosign };
-  return {
-    close: () => (0, import_promises42.rm)(dir, { recursive: true, force: true }),
-    sign: async (planned) => {
-      const statement = (0, import_node_path37.join)(dir, `${planned.slug}.json`);
-      const file2 = (0, import_node_path37.join)("bundles", `${planned.slug}.sigstore.json`);
-      const bundle = (0, import_node_path37.join)(folders.reportDir, file2);
-      await (0, import_promises42.writeFile)(statement, planned.payload, { mode: 384 });
-      await (0, import_promises42.rm)(bundle, { force: true });
-      await signStatement(cosign, key, { statement, bundle, ...configuration });
-      return { ...planned, file: file2, ...await readSigned(bundle, planned) };
-    }
-  };
+  async function sign2(planned) {
+    const statement = (0, import_node_path39.join)(dir, `${planned.slug}.json`);
+    const file2 = (0, import_node_path39.join)("bundles", `${planned.slug}.sigstore.json`);
+    const bundle = (0, import_node_path39.join)(folders.reportDir, file2);
+    await (0, import_promises42.writeFile)(statement, planned.payload, { mode: 384 });
+    await (0, import_promises42.rm)(bundle, { force: true });
+    await signStatement(cosign, key, { statement, bundle, ...configuration });
+    return { ...planned, file: file2, ...await readSigned(bundle, planned) };
+  }
+  async function signEach(statements) {
+    const limit = pLimit(PARALLEL3);
+    const all = statements.map((planned) => limit(() => sign2(planned)));
+    await Promise.allSettled(all);
+    return Promise.all(all);
+  }
+  return { sign: sign2, signEach, close: () => (0, import_promises42.rm)(dir, { recursive: true, force: true }) };
 }
 async function readSigned(path7, planned) {
   const found = await (0, import_promises42.stat)(path7).catch(() => null);
@@ -94699,7 +95004,7 @@ async function readSigned(path7, planned) {
   if (parseBundle(bundle.toString("utf8")).payload !== planned.payload) {
     throw signFailed(planned, "the bundle holds another statement");
   }
-  return { bundle, bundleSha256: (0, import_node_crypto19.createHash)("sha256").update(bundle).digest("hex") };
+  return { bundle, bundleSha256: (0, import_node_crypto20.createHash)("sha256").update(bundle).digest("hex") };
 }
 function signFailed(planned, why) {
   const message = `signing ${planned.predicateType} failed: ${why}; nothing is tagged`;
@@ -94724,10 +95029,10 @@ function moved(registry3, tag, why) {
 }
 
 // src/release/verify.ts
-var import_node_crypto21 = require("node:crypto");
+var import_node_crypto22 = require("node:crypto");
 var import_promises43 = require("node:timers/promises");
 var import_promises44 = require("node:fs/promises");
-var import_node_path38 = require("node:path");
+var import_node_path40 = require("node:path");
 
 // src/registry/referrers.ts
 var MAX_REFERRERS = 2e3;
@@ -94798,7 +95103,7 @@ function tooMany(name) {
 }
 
 // src/release/trust.ts
-var import_node_crypto20 = require("node:crypto");
+var import_node_crypto21 = require("node:crypto");
 async function verifyInProcess(bundle, expected) {
   const content = parseBundle(bundle);
   await verifySignature(bundle, expected);
@@ -94818,7 +95123,7 @@ async function verifySignature(bundle, expected) {
   const { TrustedRoot } = await Promise.resolve().then(() => __toESM(require_dist3(), 1));
   const { toSignedEntity, toTrustMaterial, Verifier } = await Promise.resolve().then(() => __toESM(require_dist6(), 1));
   try {
-    const publicKey = (0, import_node_crypto20.createPublicKey)(expected.publicKey);
+    const publicKey = (0, import_node_crypto21.createPublicKey)(expected.publicKey);
     const trust = toTrustMaterial(TrustedRoot.fromJSON(JSON.parse(NO_ROOTS)), () => ({
       publicKey,
       validFor: () => true
@@ -94841,14 +95146,14 @@ function failed(expected, why, cause) {
 // src/release/verify.ts
 var CHECKS = ["registry bytes", "cosign verify-blob-attestation", "in process", "statement"];
 var READ_BACK_TRIES = 4;
-var PARALLEL3 = 2;
+var PARALLEL4 = 2;
 async function verifyAttached(verification, attached) {
-  const dir = await (0, import_promises44.mkdtemp)((0, import_node_path38.join)(verification.workDir, "verify-"));
+  const dir = await (0, import_promises44.mkdtemp)((0, import_node_path40.join)(verification.workDir, "verify-"));
   try {
     for (const digest2 of new Set(attached.map((one) => one.attachedTo))) {
       await requireListed(verification.registry, digest2, attached);
     }
-    const limit = pLimit(PARALLEL3);
+    const limit = pLimit(PARALLEL4);
     const bundles = await Promise.all(attached.map((one) => limit(() => verifyOne(verification, one, dir))));
     return { bundles, statements: statementsOf(attached, verification.fingerprint) };
   } finally {
@@ -94891,7 +95196,7 @@ async function verifyOne(verification, one, dir) {
   const { registry: registry3, cosign, publicKey, publicKeyFile } = verification;
   const { signed, attachedTo, referrer } = one;
   const bytes = await fetchAttached(registry3, one);
-  const file2 = (0, import_node_path38.join)(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`);
+  const file2 = (0, import_node_path40.join)(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`);
   await (0, import_promises44.writeFile)(file2, bytes);
   const { predicateType } = signed;
   await verifyBundle(cosign, { bundle: file2, publicKey: publicKeyFile, digest: attachedTo, predicateType });
@@ -94912,7 +95217,7 @@ async function fetchAttached(registry3, one) {
     throw attachLost(registry3, one, "its manifest names another subject");
   }
   const bytes = await fetchBlob(registry3, layer2, MAX_BUNDLE_BYTES);
-  if ((0, import_node_crypto21.createHash)("sha256").update(bytes).digest("hex") === one.signed.bundleSha256) return bytes;
+  if ((0, import_node_crypto22.createHash)("sha256").update(bytes).digest("hex") === one.signed.bundleSha256) return bytes;
   throw attachLost(registry3, one, "the registry serves another bundle");
 }
 function statementsOf(attached, fingerprint2) {
@@ -94937,15 +95242,19 @@ function parseJson8(bytes) {
 }
 
 // src/release/verify-command.ts
-var import_node_path39 = require("node:path");
+var import_node_path41 = require("node:path");
 var PLAIN2 = /^[A-Za-z0-9@%_+=:,./-]+$/;
 function verifyCommand(request, publicKeyFile) {
   const reference2 = pinnedReference(request.image, request.layout.subject.digest);
   const words = [
     request.cosignCommand ?? "cosign",
-    ...["verify", "--key", publicKeyFile, "--insecure-ignore-tlog", reference2]
+    ...["verify", "--key", fromHere(publicKeyFile), "--insecure-ignore-tlog", reference2]
   ];
   return words.map(quote).join(" ");
+}
+function fromHere(path7) {
+  const seen = (0, import_node_path41.relative)(process.cwd(), path7);
+  return seen === "" || seen.startsWith("..") ? path7 : seen;
 }
 function quote(word2) {
   return PLAIN2.test(word2) ? word2 : `'${word2.replaceAll("'", `'\\''`)}'`;
@@ -94955,10 +95264,10 @@ function bundleVerifyCommand(record2, paths) {
   if (bundle === void 0 || record2.digest === void 0) return void 0;
   const words = [
     ...[paths.cosign, "verify-blob-attestation", "--insecure-ignore-tlog"],
-    ...["--key", (0, import_node_path39.join)(paths.dir, "cosign.pub"), "--type", PREDICATE.signature],
+    ...["--key", fromHere((0, import_node_path41.join)(paths.dir, "cosign.pub")), "--type", PREDICATE.signature],
     ...[
       "--bundle",
-      (0, import_node_path39.join)(paths.dir, bundle.file),
+      fromHere((0, import_node_path41.join)(paths.dir, bundle.file)),
       "--digestAlg",
       "sha256",
       "--digest",
@@ -95014,6 +95323,7 @@ async function release2(services, request, ledger) {
     await preflight(registry3, request.layout, request.tags);
     await pushLayout(crane, image, request.layout);
     ledger.state = "pushed";
+    services.note?.(`pushed ${request.layout.subject.digest} without a tag`);
     const statements = key === null ? await verifyPushed(work) : await signAndVerify(work, key);
     if (!judgeReleased(work, statements)) return;
     await setTags(work);
@@ -95044,12 +95354,14 @@ async function signAndVerify(work, key) {
   const cosign = { commands: services.commands, program: services.cosign };
   const { publicKey, fingerprint: fingerprint2 } = key;
   const verification = { cosign, registry: registry3, publicKey, publicKeyFile, fingerprint: fingerprint2, workDir: request.workDir };
+  services.note?.(`attached ${attached.length} bundles with ${signed.length} signed statements`);
   const { bundles, statements } = await verifyAttached(verification, attached);
   ledger.bundles = bundles;
   const digests = signedDigests(request);
   for (const digest2 of digests) {
     await verifyAsConsumer(cosign, { image: request.image, digest: digest2, signed: digests }, publicKeyFile);
   }
+  services.note?.("verified every bundle as the registry serves it");
   ledger.signer = fingerprint2;
   ledger.verifyCommand = verifyCommand(request, publicKeyFile);
   return statements;
@@ -95058,9 +95370,7 @@ async function signAll(work, key) {
   const { services, request, ledger } = work;
   const signer = await openSigner(services, key.key, request);
   try {
-    const signed = [];
     const keep = (one) => {
-      signed.push(one);
       ledger.files.push({
         path: one.file,
         kind: "bundle",
@@ -95068,9 +95378,11 @@ async function signAll(work, key) {
         size: one.bundle.byteLength
       });
     };
-    for (const planned of await planStatements(request, services.now())) keep(await signer.sign(planned));
-    keep(await signer.sign(planSummary(request, signed, services.now())));
-    return signed;
+    const signed = await signer.signEach(await planStatements(request, services.now()));
+    signed.forEach(keep);
+    const summary2 = await signer.sign(planSummary(request, signed, services.now()));
+    keep(summary2);
+    return [...signed, summary2];
   } finally {
     await signer.close();
   }
@@ -95097,10 +95409,10 @@ async function setTags(work) {
 async function writePublicKey(work, key) {
   const { reportDir } = work.request;
   await (0, import_promises45.mkdir)(reportDir, { recursive: true });
-  const path7 = (0, import_node_path40.join)(reportDir, "cosign.pub");
-  await (0, import_promises45.writeFile)(path7, key.publicKey);
-  const bytes = await (0, import_promises45.readFile)(path7);
-  const sha2564 = (0, import_node_crypto22.createHash)("sha256").update(bytes).digest("hex");
+  const path7 = (0, import_node_path42.join)(reportDir, "cosign.pub");
+  const bytes = Buffer.from(key.publicKey, "utf8");
+  await writeWhole(path7, bytes);
+  const sha2564 = (0, import_node_crypto23.createHash)("sha256").update(bytes).digest("hex");
   work.ledger.files.push({ path: "cosign.pub", kind: "public-key", sha256: sha2564, size: bytes.byteLength });
   return path7;
 }
@@ -95114,8 +95426,9 @@ function unfit(reason, message, code2 = "integrity") {
 
 // src/tools/commands.ts
 var import_promises48 = require("node:fs/promises");
-var import_node_path43 = require("node:path");
+var import_node_path45 = require("node:path");
 var import_node_stream8 = require("node:stream");
+var import_promises49 = require("node:stream/promises");
 
 // src/tools/grants.ts
 var PROXY = [
@@ -95219,20 +95532,20 @@ function grantEnvironment(grant, source, given) {
 
 // src/tools/ladder.ts
 var import_node_child_process2 = require("node:child_process");
-var import_node_crypto23 = require("node:crypto");
+var import_node_crypto24 = require("node:crypto");
 var import_promises47 = require("node:fs/promises");
-var import_node_path42 = require("node:path");
+var import_node_path44 = require("node:path");
 
 // src/tools/bound-paths.ts
 var import_promises46 = require("node:fs/promises");
-var import_node_path41 = require("node:path");
+var import_node_path43 = require("node:path");
 var MAX_ENTRIES = 5e5;
 var READ_FILE = 4;
 var READ_FOLDER = 5;
 async function readableFor(path7, workDir) {
   const own2 = isBelow(path7, workDir);
   if (await allReadable(path7, { left: MAX_ENTRIES, own: own2 })) return { kind: "read", from: path7, to: path7 };
-  const mirror = (0, import_node_path41.join)(await (0, import_promises46.mkdtemp)((0, import_node_path41.join)(workDir, "mirror-")), "path");
+  const mirror = (0, import_node_path43.join)(await (0, import_promises46.mkdtemp)((0, import_node_path43.join)(workDir, "mirror-")), "path");
   await mirrorPath(path7, mirror);
   return { kind: "read", from: mirror, to: path7 };
 }
@@ -95255,7 +95568,7 @@ async function allReadable(path7, walk3) {
   }
   if (!found.isDirectory()) return true;
   for await (const entry of await (0, import_promises46.opendir)(path7))
-    if (!await allReadable((0, import_node_path41.join)(path7, entry.name), walk3)) return false;
+    if (!await allReadable((0, import_node_path43.join)(path7, entry.name), walk3)) return false;
   return true;
 }
 async function mirrorPath(from, to) {
@@ -95264,7 +95577,7 @@ async function mirrorPath(from, to) {
     await (0, import_promises46.mkdir)(to, { mode: 493 });
     await (0, import_promises46.chmod)(to, 493);
     for await (const entry of await (0, import_promises46.opendir)(from))
-      await mirrorPath((0, import_node_path41.join)(from, entry.name), (0, import_node_path41.join)(to, entry.name));
+      await mirrorPath((0, import_node_path43.join)(from, entry.name), (0, import_node_path43.join)(to, entry.name));
   } else if (found.isFile()) await mirrorFile(from, to, found.mode);
 }
 async function mirrorFile(from, to, mode) {
@@ -95292,7 +95605,7 @@ async function writableFor(path7, { otherUser: otherUser2, workDir }) {
 }
 async function checkTree(path7, count2) {
   for await (const entry of await (0, import_promises46.opendir)(path7)) {
-    const child2 = (0, import_node_path41.join)(path7, entry.name);
+    const child2 = (0, import_node_path43.join)(path7, entry.name);
     count2.left -= 1;
     if (count2.left < 0 || !(entry.isFile() || entry.isDirectory()))
       throw new GateError("integrity", {
@@ -95406,8 +95719,8 @@ function startProcess(start) {
     state
   };
   connect6(watched);
-  const started = new Promise((resolve8, reject) => {
-    child2.once("spawn", resolve8);
+  const started = new Promise((resolve9, reject) => {
+    child2.once("spawn", resolve9);
     child2.once("error", (error63) => reject(notStarted(start, error63)));
   });
   const done = waitForEnd(watched, began);
@@ -95452,7 +95765,7 @@ function letGoOfPipes({ child: child2 }) {
 function waitForEnd(watched, began) {
   const { start, child: child2, state, handedOut } = watched;
   const timer = start.timeoutMs > 0 ? setTimeout(() => end(watched, "timed-out"), start.timeoutMs) : void 0;
-  return new Promise((resolve8, reject) => {
+  return new Promise((resolve9, reject) => {
     function fail(error63) {
       clearTimeout(timer);
       handedOut.destroy(error63);
@@ -95470,7 +95783,7 @@ function waitForEnd(watched, began) {
           return;
         }
         handedOut.end();
-        resolve8({
+        resolve9({
           stdout: watched.stdout.text(),
           stderr,
           milliseconds: Math.round(performance.now() - began)
@@ -95500,7 +95813,7 @@ async function groupGone(pid) {
     } catch {
       return;
     }
-    await new Promise((resolve8) => setTimeout(resolve8, 10));
+    await new Promise((resolve9) => setTimeout(resolve9, 10));
   }
 }
 function keepAll(limit, tooBig2) {
@@ -95557,7 +95870,7 @@ async function confineOn(rung, start, paths) {
   const wanted = [start.file, ...paths.read ?? []];
   const read = [...new Set(wanted)].filter((path7) => !write.includes(path7) && !SYSTEM_FILE.test(path7));
   const readable = await Promise.all(read.map((path7) => boundForReading(path7, rung, paths.workDir)));
-  const root = await (0, import_promises47.mkdtemp)((0, import_node_path42.join)(paths.workDir, "root-"));
+  const root = await (0, import_promises47.mkdtemp)((0, import_node_path44.join)(paths.workDir, "root-"));
   const bound = [...readable, ...opened.map((folder) => folder.bound)].sort((a, b) => a.to.length - b.to.length);
   const { cwd, environment, file: file2, args } = start;
   const wrapped = rung.wrap({ root, cwd, bound, environment, file: file2, args });
@@ -95599,10 +95912,10 @@ function signalFor(rung) {
   };
 }
 function quietly(file2, args) {
-  return new Promise((resolve8) => {
+  return new Promise((resolve9) => {
     const child2 = (0, import_node_child_process2.spawn)(file2, [...args], { stdio: "ignore", env: { PATH: SYSTEM_PATH }, cwd: "/" });
-    child2.once("error", () => resolve8());
-    child2.once("close", () => resolve8());
+    child2.once("error", () => resolve9());
+    child2.once("close", () => resolve9());
   });
 }
 var PROBE_SCRIPT = `
@@ -95614,11 +95927,11 @@ if cat /proc/[0-9]*/environ 2>/dev/null | grep -q "$3"; then echo read-environme
 echo done > "$2/answer"
 `;
 async function holds(rung, workDir) {
-  const base = await (0, import_promises47.mkdtemp)((0, import_node_path42.join)(workDir, "probe-"));
-  const [read, write, outside, home] = ["read", "write", "outside", "home"].map((name) => (0, import_node_path42.join)(base, name));
+  const base = await (0, import_promises47.mkdtemp)((0, import_node_path44.join)(workDir, "probe-"));
+  const [read, write, outside, home] = ["read", "write", "outside", "home"].map((name) => (0, import_node_path44.join)(base, name));
   if (read === void 0 || write === void 0 || outside === void 0 || home === void 0) return false;
-  const marker = (0, import_node_crypto23.randomBytes)(16).toString("hex");
-  const note = (0, import_node_crypto23.randomBytes)(16).toString("hex");
+  const marker = (0, import_node_crypto24.randomBytes)(16).toString("hex");
+  const note = (0, import_node_crypto24.randomBytes)(16).toString("hex");
   const sentinel = (0, import_node_child_process2.spawn)("/bin/cat", [], {
     env: { SENTINEL: marker },
     stdio: ["pipe", "ignore", "ignore"],
@@ -95627,7 +95940,7 @@ async function holds(rung, workDir) {
   sentinel.on("error", () => void 0);
   try {
     await Promise.all([read, write, outside, home].map((path7) => (0, import_promises47.mkdir)(path7, { mode: 448 })));
-    await (0, import_promises47.writeFile)((0, import_node_path42.join)(read, "secret-note"), `${note}
+    await (0, import_promises47.writeFile)((0, import_node_path44.join)(read, "secret-note"), `${note}
 `, { mode: 384 });
     const prepared = await confineOn(
       rung,
@@ -95638,7 +95951,7 @@ async function holds(rung, workDir) {
     );
     const result2 = await startProcess(prepared.start).done;
     await prepared.finish();
-    const answer = await (0, import_promises47.readFile)((0, import_node_path42.join)(write, "answer"), "utf8");
+    const answer = await (0, import_promises47.readFile)((0, import_node_path44.join)(write, "answer"), "utf8");
     return answer === "done\n" && result2.stdout.split(/\s+/u).join(" ").trim() === `${note} net lo`;
   } catch {
     return false;
@@ -95693,7 +96006,7 @@ function createCommands(options) {
       ...variables,
       ...folders === void 0 ? {} : { folders }
     });
-    const cwd = command.cwd ?? await (0, import_promises48.mkdtemp)((0, import_node_path43.join)(options.workDir, "cwd-"));
+    const cwd = command.cwd ?? await (0, import_promises48.mkdtemp)((0, import_node_path45.join)(options.workDir, "cwd-"));
     const start = { ...plainStart(command, stdout), cwd, environment };
     if (command.grant !== "scanner" || folders === void 0)
       return { start, finish: () => Promise.resolve() };
@@ -95730,8 +96043,12 @@ function streamCommand(command, begin) {
   async function follow2() {
     try {
       const { running, finish: finish2 } = await begin();
-      running.stdout.pipe(stdout, { end: false });
+      const handedOn = (0, import_promises49.finished)(running.stdout, { writable: false }).catch(() => void 0);
+      if (stdout.destroyed) running.stdout.resume();
+      else running.stdout.pipe(stdout, { end: false });
+      stdout.once("close", () => running.stdout.resume());
       const result2 = await settle2(running.done, finish2);
+      await handedOn;
       stdout.end();
       return result2;
     } catch (thrown) {
@@ -95744,8 +96061,8 @@ function streamCommand(command, begin) {
   return { stdout, done };
 }
 async function freshFolders(workDir) {
-  const base = await (0, import_promises48.mkdtemp)((0, import_node_path43.join)(workDir, "home-"));
-  const folders = { home: (0, import_node_path43.join)(base, "home"), tmp: (0, import_node_path43.join)(base, "tmp") };
+  const base = await (0, import_promises48.mkdtemp)((0, import_node_path45.join)(workDir, "home-"));
+  const folders = { home: (0, import_node_path45.join)(base, "home"), tmp: (0, import_node_path45.join)(base, "tmp") };
   await Promise.all([(0, import_promises48.mkdir)(folders.home), (0, import_promises48.mkdir)(folders.tmp)]);
   return folders;
 }
@@ -95771,7 +96088,7 @@ function signalOwnGroup(pid, signal) {
 }
 async function checkProgram({ program }) {
   const { name, path: path7, sha256: sha2564 } = program;
-  if (!(0, import_node_path43.isAbsolute)(path7)) throw new TypeError(`the program ${name} needs an absolute path`);
+  if (!(0, import_node_path45.isAbsolute)(path7)) throw new TypeError(`the program ${name} needs an absolute path`);
   try {
     await (0, import_promises48.access)(await (0, import_promises48.realpath)(path7), import_promises48.constants.X_OK);
   } catch (cause) {
@@ -95854,11 +96171,11 @@ async function registryCommands(given) {
   return createCommands({ environment, workDir: services.workDir, signal: services.signal });
 }
 async function dockerConfig(services, host, login2) {
-  const dir = (0, import_node_path44.join)(services.workDir, "registry-login");
-  await (0, import_promises49.mkdir)(dir, { mode: 448 });
+  const dir = (0, import_node_path46.join)(services.workDir, "registry-login");
+  await (0, import_promises50.mkdir)(dir, { mode: 448 });
   const server = host === "docker.io" ? "https://index.docker.io/v1/" : host;
   const auth = Buffer.from(login2).toString("base64");
-  await (0, import_promises49.writeFile)((0, import_node_path44.join)(dir, "config.json"), JSON.stringify({ auths: { [server]: { auth } } }), {
+  await (0, import_promises50.writeFile)((0, import_node_path46.join)(dir, "config.json"), JSON.stringify({ auths: { [server]: { auth } } }), {
     mode: 384
   });
   return dir;
@@ -95880,7 +96197,8 @@ var ROAD = {
     const policy = await loadPolicy(commands2, context, request.policy);
     return { value: policy, detail: `${policy.origin}, ${policy.mode}` };
   },
-  tools: async ({ services, request, commands: commands2 }, plan2) => {
+  tools: async ({ services, request, commands: commands2 }, { plan: plan2, policy }) => {
+    await refuseWithoutConfinement(commands2, policy, plan2);
     const names = plan2.publish ? ALL_TOOLS : SCAN_TOOLS;
     const tools2 = await installTools(toolServices(services, commands2), { source: request.tools, names });
     return { value: tools2, detail: toolWords(tools2) };
@@ -95922,7 +96240,7 @@ var ROAD = {
         database: built.database,
         dockerfile: dockerfile2,
         reportDir,
-        workDir: (0, import_node_path45.join)(services.workDir, "inspect")
+        workDir: (0, import_node_path47.join)(services.workDir, "inspect")
       }
     );
     facts.files = [...facts.files, ...inspection.files];
@@ -95959,6 +96277,11 @@ var NOTHING = {
   kev: notConfigured(),
   released: notConfigured()
 };
+async function refuseWithoutConfinement(commands2, policy, plan2) {
+  const signs = plan2.publish && plan2.sign === "key";
+  const problem2 = isolationProblem(policy, await commands2.isolation(), signs);
+  if (problem2 !== void 0) throw new GateError("evidence", { reason: "isolation-none", message: problem2 });
+}
 function toolWords(tools2) {
   return factsOf(tools2).map((tool) => `${tool.name} ${tool.version}${tool.verified ? "" : " (unverified)"}`).join(", ");
 }
@@ -95966,7 +96289,8 @@ function inspectWords(evidence) {
   const packages = evidence.platforms.map(
     (child2) => child2.vulnerabilities.state === "present" ? child2.vulnerabilities.value.packages.length : 0
   );
-  return `${packages.reduce((sum, count2) => sum + count2, 0)} packages on ${evidence.platforms.length} platform(s)`;
+  const total = packages.reduce((sum, count2) => sum + count2, 0);
+  return `${counted(total, "package", "packages")} on ${counted(packages.length, "platform", "platforms")}`;
 }
 async function bothOf(first, second) {
   await Promise.allSettled([first, second]);
@@ -95976,7 +96300,7 @@ async function bothOf(first, second) {
 // src/commands/gate.ts
 var NOT_WANTED = { state: "not-wanted", bundles: [], tags: [] };
 async function gate(asked) {
-  const workDir = await (0, import_promises50.mkdtemp)((0, import_node_path46.join)(asked.services.workDir, "gate-"));
+  const workDir = await (0, import_promises51.mkdtemp)((0, import_node_path48.join)(asked.services.workDir, "gate-"));
   const run2 = { ...asked, services: { ...asked.services, workDir } };
   const log = { stages: [], problems: [], warnings: [] };
   const facts = { startedAt: run2.services.clock(), release: NOT_WANTED, files: [] };
@@ -95994,13 +96318,25 @@ async function walk2(run2, log, facts) {
   const given = { services, request, commands: scanning, facts };
   const context = await runStage(log, services, {
     stage: "context",
-    work: () => road.context(given, run2.kind)
+    work: async () => {
+      const found = await road.context(given, run2.kind);
+      facts.context = found.value;
+      await emptyReportFolder(run2, facts);
+      return found;
+    }
   });
-  facts.context = context;
-  const policy = await runStage(log, services, { stage: "policy", work: () => road.policy(given, context) });
-  const plan2 = planOf({ request, context, policy });
+  const { policy, plan: plan2 } = await runStage(log, services, {
+    stage: "policy",
+    work: async () => {
+      const { value, ...result2 } = await road.policy(given, context);
+      return { ...result2, value: { policy: value, plan: planOf({ request, context, policy: value }) } };
+    }
+  });
   facts.plan = plan2;
-  const tools2 = await runStage(log, services, { stage: "tools", work: () => road.tools(given, plan2) });
+  const tools2 = await runStage(log, services, {
+    stage: "tools",
+    work: () => road.tools(given, { plan: plan2, policy })
+  });
   facts.tools = tools2;
   const sources = await runStage(log, services, {
     stage: "sources",
@@ -96031,6 +96367,17 @@ async function walk2(run2, log, facts) {
   await scanning.stopAll();
   await releaseWhenAllowed(run2, log, facts, { plan: plan2, policy, built, tools: tools2, evidence, verdict: verdict2 });
 }
+async function emptyReportFolder(run2, facts) {
+  const dir = reportFolder(run2, facts);
+  try {
+    await openReportFolder(dir, foreignFolders(run2, facts));
+    await clearReportFolder(dir);
+  } catch (cause) {
+    if (cause instanceof GateError) throw cause;
+    const message = `output: '${run2.request.output}' cannot be used for reports: ${describeError(cause)}`;
+    throw new GateError("tool", { reason: "record-not-written", message, cause });
+  }
+}
 async function releaseWhenAllowed(run2, log, facts, input2) {
   const { services, request, road = ROAD } = run2;
   const { plan: plan2, verdict: verdict2 } = input2;
@@ -96038,21 +96385,31 @@ async function releaseWhenAllowed(run2, log, facts, input2) {
     skipStage(log, services, "release", "not asked to publish");
     return;
   }
-  if (verdict2.blocks || verdict2.outcome !== "pass" || log.problems.length > 0) {
+  const soFar = endingOf({ verdict: verdict2, problems: log.problems, release: NOT_WANTED });
+  if (verdict2.blocks || soFar.outcome !== "pass") {
     facts.release = { ...NOT_WANTED, state: "refused" };
     skipStage(log, services, "release", "refused by the verdict");
     return;
   }
   facts.release = { ...NOT_WANTED, state: "failed" };
   const given = { services, request, facts, commands: services.newCommands() };
-  const released2 = await runStage(log, services, { stage: "release", work: () => road.release(given, input2) });
-  facts.release = released2.record;
-  facts.files = [...facts.files, ...released2.files];
-  facts.verdict = withReleasedResults(verdict2, released2.results);
+  await runStage(log, services, {
+    stage: "release",
+    work: async () => {
+      const result2 = await road.release(given, input2);
+      facts.release = result2.value.record;
+      facts.files = [...facts.files, ...result2.value.files];
+      facts.verdict = withReleasedResults(verdict2, result2.value.results);
+      return result2;
+    }
+  });
 }
 
 // src/commands/leftovers.ts
 var WORK_DIR_STATE = "work-dir";
+
+// src/commands/session.ts
+var import_node_events3 = require("node:events");
 
 // src/progress.ts
 var MARKS = { done: "✓", failed: "✗", skipped: "-" };
@@ -96066,7 +96423,7 @@ function plainProgress(target2) {
     stageStarted: () => void 0,
     stageEnded: (stage2, state, detail, milliseconds) => target2.write(`${line2(stage2, state, detail, milliseconds)}
 `),
-    note: (text4) => target2.write(`  ${text4}
+    note: (text4) => target2.write(`  ${visible(text4)}
 `)
   };
 }
@@ -96096,26 +96453,82 @@ function liveProgress(target2) {
     note: (text4) => {
       const paused = running;
       if (paused !== null) target2.write("\r\x1B[2K");
-      target2.write(`  ${text4}
+      target2.write(`  ${visible(text4)}
 `);
     }
   };
 }
 function line2(stage2, state, detail, milliseconds) {
   const time4 = `${(milliseconds / 1e3).toFixed(1)} s`.padStart(8);
-  return `${MARKS[state]} ${stage2.padEnd(8)}${time4}  ${detail}`.trimEnd();
+  return `${MARKS[state]} ${stage2.padEnd(8)}${time4}  ${visible(detail)}`.trimEnd();
+}
+
+// src/commands/worst.ts
+var CLEAR_MS = 5e3;
+var LINES4 = 40;
+var cleanups = /* @__PURE__ */ new Set();
+function beforeCrash(cleanup) {
+  cleanups.add(cleanup);
+  return () => void cleanups.delete(cleanup);
+}
+function assumeTheWorst(write) {
+  process.exitCode = 3;
+  const state = { crashed: false };
+  const crash = (thrown) => {
+    write(
+      inertLines(
+        `portcullis: ${thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown)}`
+      )
+    );
+    if (state.crashed) return;
+    state.crashed = true;
+    setTimeout(() => process.exit(3), CLEAR_MS);
+    void Promise.allSettled([...cleanups].map((cleanup) => cleanup())).then(() => process.exit(3));
+  };
+  process.on("exit", () => {
+    if (state.crashed) process.exitCode = 3;
+  });
+  process.on("uncaughtException", crash);
+  process.on("unhandledRejection", crash);
+  process.stderr.on("error", () => void 0);
+  process.stdout.on("error", (thrown) => {
+    if (systemErrorCode(thrown) !== "EPIPE") crash(thrown);
+  });
+}
+function inertLines(text4) {
+  const lines = text4.split("\n", LINES4).map((line3) => `${/^ */.exec(line3)?.[0] ?? ""}${visible(line3)}`);
+  return `${lines.join("\n")}
+`;
+}
+
+// src/commands/stopped.ts
+var SessionStopped = class extends Error {
+  name = "SessionStopped";
+  exitCode;
+  constructor(exitCode2) {
+    super("stopped from outside");
+    this.exitCode = exitCode2;
+  }
+};
+function exitCodeOfStop(reason) {
+  if (reason === "SIGINT") return 130;
+  return reason === "SIGTERM" ? 143 : void 0;
 }
 
 // src/services.ts
-var import_node_fs9 = require("node:fs");
-var import_promises51 = require("node:fs/promises");
+var import_node_fs11 = require("node:fs");
+var import_promises52 = require("node:fs/promises");
 var import_node_os2 = require("node:os");
-var import_node_path47 = require("node:path");
+var import_node_path49 = require("node:path");
 var import_node_url4 = require("node:url");
 async function createServices(given) {
-  const workDir = await (0, import_promises51.mkdtemp)((0, import_node_path47.join)((0, import_node_os2.tmpdir)(), "portcullis-"));
-  await (0, import_promises51.chmod)(workDir, 448);
+  const workDir = await privateFolder();
   const runners = [];
+  let disposed;
+  async function dispose() {
+    await Promise.all(runners.map((commands2) => commands2.stopAll()));
+    await (0, import_promises52.rm)(workDir, { recursive: true, force: true, maxRetries: 3 });
+  }
   return {
     ...given,
     workDir,
@@ -96126,22 +96539,31 @@ async function createServices(given) {
       runners.push(commands2);
       return commands2;
     },
-    dispose: async () => {
-      await Promise.all(runners.map((commands2) => commands2.stopAll()));
-      await (0, import_promises51.rm)(workDir, { recursive: true, force: true, maxRetries: 3 });
-    }
+    dispose: () => disposed ??= dispose()
   };
 }
+async function privateFolder() {
+  const base = (0, import_node_path49.resolve)((0, import_node_os2.tmpdir)());
+  try {
+    const dir = await (0, import_promises52.mkdtemp)((0, import_node_path49.join)(base, "portcullis-"));
+    await (0, import_promises52.chmod)(dir, 448);
+    return dir;
+  } catch (cause) {
+    const message = `No folder for temporary files can be made in '${base}': ${describeError(cause)}. Set TMPDIR to another folder.`;
+    throw new GateError("tool", { reason: "no-temporary-folder", message, cause });
+  }
+}
 function programRoot() {
-  const here = (0, import_node_path47.dirname)((0, import_node_url4.fileURLToPath)(importMetaUrl));
-  const above = [(0, import_node_path47.join)(here, ".."), (0, import_node_path47.join)(here, "..", "..")];
-  return above.find((folder) => (0, import_node_fs9.existsSync)((0, import_node_path47.join)(folder, "action.yml"))) ?? (0, import_node_path47.join)(here, "..");
+  const here = (0, import_node_path49.dirname)((0, import_node_url4.fileURLToPath)(importMetaUrl));
+  const above = [(0, import_node_path49.join)(here, ".."), (0, import_node_path49.join)(here, "..", "..")];
+  return above.find((folder) => (0, import_node_fs11.existsSync)((0, import_node_path49.join)(folder, "action.yml"))) ?? (0, import_node_path49.join)(here, "..");
 }
 
 // src/commands/session.ts
-var STOP_SIGNALS = ["SIGINT", "SIGTERM"];
+var STOP_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 async function withSession(given, work) {
   const controller = new AbortController();
+  (0, import_node_events3.setMaxListeners)(0, controller.signal);
   const stop = (signal) => controller.abort(signal);
   for (const signal of STOP_SIGNALS) process.on(signal, stop);
   const timer = setTimeout(() => controller.abort(timeUp(given.timeoutMs)), given.timeoutMs);
@@ -96151,12 +96573,20 @@ async function withSession(given, work) {
     progress,
     signal: controller.signal
   });
+  const forget = beforeCrash(async () => {
+    controller.abort(new GateError("tool", { reason: "crash", message: "The program crashed." }));
+    await services.dispose();
+  });
   try {
     given.started?.(services.workDir);
     return await work(services);
+  } catch (thrown) {
+    const exitCode2 = exitCodeOfStop(controller.signal.reason);
+    throw exitCode2 === void 0 ? thrown : new SessionStopped(exitCode2);
   } finally {
     clearTimeout(timer);
     await services.dispose();
+    forget();
     for (const signal of STOP_SIGNALS) process.off(signal, stop);
   }
 }
@@ -96169,7 +96599,16 @@ function timeUp(timeoutMs) {
 async function runAction(environment) {
   const request = await readRequest(environment);
   if (request === null) return 2;
-  const record2 = await withSession(
+  try {
+    return (await runGate(environment, request)).exitCode;
+  } catch (thrown) {
+    const heading = "Portcullis: could not decide; neither clean nor vulnerable";
+    await showEnding(environment, { heading, title: "Portcullis", thrown });
+    return thrown instanceof SessionStopped ? thrown.exitCode : 3;
+  }
+}
+async function runGate(environment, request) {
+  return await withSession(
     {
       environment,
       target: process.stderr,
@@ -96180,32 +96619,32 @@ async function runAction(environment) {
       services,
       request,
       kind: "event",
-      surfaces: (finished, reportDir) => show(environment, finished, reportDir)
+      surfaces: (finished2, reportDir) => show(environment, finished2, reportDir)
     })
   );
-  return record2.exitCode;
 }
 async function readRequest(environment) {
   try {
     return readInputs(readActionInput, { sigil: "" });
   } catch (thrown) {
     if (!(thrown instanceof GateError)) throw thrown;
-    await publishToRunner(environment, {
-      outputs: { verdict: "incomplete", reason: thrown.reason },
-      summary: `### ⚠️ Portcullis: the configuration needs a change
-
-${thrown.message.split("\n").map((line3) => `- ${inline(line3, 600)}`).join("\n")}
-`,
-      annotations: [
-        {
-          level: "error",
-          title: "Portcullis: inputs",
-          message: thrown.message.split("\n").map((line3) => visible(line3)).join("\n")
-        }
-      ]
-    });
+    const heading = "Portcullis: not judged, the configuration needs a change";
+    await showEnding(environment, { heading, title: "Portcullis: inputs", thrown });
     return null;
   }
+}
+async function showEnding(environment, ending2) {
+  const { heading, title, thrown } = ending2;
+  const lines = describeError(thrown).split("\n");
+  const items = lines.map((line3) => `- ${inline(line3, 600)}`);
+  await publishToRunner(environment, {
+    outputs: { verdict: "incomplete", reason: thrown instanceof GateError ? thrown.reason : "crash" },
+    summary: `### ⚠️ ${heading}
+
+${items.join("\n")}
+`,
+    annotations: [{ level: "error", title, message: lines.map((line3) => visible(line3)).join("\n") }]
+  });
 }
 async function show(environment, record2, reportDir) {
   process.stdout.write(`${renderTerminal(record2)}
@@ -96219,25 +96658,12 @@ async function show(environment, record2, reportDir) {
 `);
 }
 
-// src/commands/worst.ts
-function assumeTheWorst(write) {
-  process.exitCode = 3;
-  const crash = (thrown) => {
-    write(`portcullis: ${thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown)}
-`);
-    process.exit(3);
-  };
-  process.on("uncaughtException", crash);
-  process.on("unhandledRejection", crash);
-}
-
 // src/index.ts
 assumeTheWorst((text4) => process.stderr.write(text4));
 runAction(process.env).then(
   (code2) => process.exit(code2),
   (thrown) => {
-    process.stderr.write(`portcullis: ${thrown instanceof Error ? thrown.message : "crashed"}
-`);
+    process.stderr.write(inertLines(`portcullis: ${thrown instanceof Error ? thrown.message : "crashed"}`));
     process.exit(3);
   }
 );
