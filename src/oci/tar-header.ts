@@ -117,10 +117,19 @@ function text(field: Buffer): string {
   return decode(end === -1 ? field : field.subarray(0, end))
 }
 
-/** Bytes of a name as text; bytes that are not UTF-8 are kept apart as `\xNN`, so that no two names become one. */
+const LOOKS_ESCAPED = /\\x[89a-f][0-9a-f]/
+
+/**
+ * Bytes of a name as text. Bytes of names that are not UTF-8 become `\xNN`; in such names, and in those that look
+ * like one, every backslash is doubled, so that no two names become one.
+ */
 export function decode(bytes: Buffer): string {
-  if (isUtf8(bytes)) return bytes.toString('utf8')
-  return bytes.toString('latin1').replace(/[\x80-\xff]/g, byte => `\\x${byte.charCodeAt(0).toString(16)}`)
+  if (isUtf8(bytes)) {
+    const name = bytes.toString('utf8')
+    return LOOKS_ESCAPED.test(name) ? name.replaceAll('\\', '\\\\') : name
+  }
+  const name = bytes.toString('latin1').replaceAll('\\', '\\\\')
+  return name.replace(/[\x80-\xff]/g, byte => `\\x${byte.charCodeAt(0).toString(16)}`)
 }
 
 /** The entry that header and overrides describe. Refuses what readers take differently, or what leaves the root. */
