@@ -22,6 +22,8 @@ interface Stage {
 
 const MAX_CHARACTERS = 256 * 1024
 const MAX_INSTRUCTIONS = 5000
+/** Longest value with its variables expanded; names of images are far shorter. */
+const MAX_EXPANDED = 4096
 const PINNED = /@sha256:[0-9a-f]{64}$/
 const VARIABLE = /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g
 
@@ -64,23 +66,33 @@ function globalValues(
   for (const arg of args) {
     const property = arg.getProperty()
     if (property === null) continue
-    const value = given[property.getName()] ?? property.getValue()
-    if (value !== null) values.set(property.getName(), expand(value, values))
+    const name = property.getName()
+    const value = Object.hasOwn(given, name) ? (given[name] ?? null) : property.getValue()
+    if (value !== null) values.set(name, expand(value, values))
   }
   return values
 }
 
+/** Refuses what grows beyond any name there is: variables of variables can make a few lines into gigabytes. */
 function expand(text: string, values: ReadonlyMap<string, string>): string {
+  let length = text.length
+  if (length > MAX_EXPANDED) throw tooLong()
   return text.replace(
     VARIABLE,
     (whole, braced?: string, mode?: string, word?: string, bare?: string): string => {
       const value = values.get(braced ?? bare ?? '')
+      length += value?.length ?? 0
+      if (length > MAX_EXPANDED) throw tooLong()
       const set = value !== undefined && value !== ''
       if (mode === '-') return set ? value : expand(word ?? '', values)
       if (mode === '+') return set ? expand(word ?? '', values) : ''
       return value ?? whole
     },
   )
+}
+
+function tooLong(): GateError {
+  return refuse('dockerfile-too-large', `a value in the Dockerfile is longer than ${MAX_EXPANDED} characters`)
 }
 
 function stagesOf(

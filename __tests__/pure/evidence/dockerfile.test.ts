@@ -90,6 +90,9 @@ describe('parseDockerfile, user and final stage', () => {
     ['dockerfile-no-from', 'RUN x', {}],
     ['dockerfile-no-target', 'FROM a', { target: 'b' }],
     ['dockerfile-too-large', `FROM a\n#${'x'.repeat(300_000)}`, {}],
+    ['dockerfile-too-large', doubling(40), {}],
+    ['dockerfile-too-large', `ARG v=${'x'.repeat(4000)}\nFROM ${'${v}'.repeat(60_000)}`, {}],
+    ['dockerfile-too-large', `FROM ${'${v:-'.repeat(40_000)}`, {}],
   ])('refuses with %s', (reason, text, options) => {
     expect(reasonOf(() => parseDockerfile(text, 'Dockerfile', options))).toBe(reason)
   })
@@ -165,4 +168,15 @@ describe('instructionsOfLayers', () => {
   ])('%s', (_name, createdBy, lines) => {
     expect(at(createdBy)).toEqual(lines)
   })
+})
+
+/** Each variable twice the one before it: a bomb of few lines. */
+function doubling(levels: number): string {
+  const lines = Array.from({ length: levels }, (_, at) => `ARG v${at + 1}=\${v${at}}\${v${at}}`)
+  return ['ARG v0=xxxxxxxxxx', ...lines, `FROM \${v${levels}}`].join('\n')
+}
+
+it('an ARG named as a property of every object has its own value', () => {
+  const { bases } = parseDockerfile('ARG constructor=alpine\nFROM ${constructor}:1\n', 'Dockerfile')
+  expect(bases.map(base => base.reference)).toEqual(['alpine:1'])
 })
