@@ -41613,22 +41613,30 @@ function globalValues(args, given) {
   for (const arg of args) {
     const property = arg.getProperty();
     if (property === null) continue;
-    const value = given[property.getName()] ?? property.getValue();
-    if (value !== null) values.set(property.getName(), expand(value, values));
+    const name = property.getName();
+    const value = Object.hasOwn(given, name) ? given[name] ?? null : property.getValue();
+    if (value !== null) values.set(name, expand(value, values));
   }
   return values;
 }
 function expand(text5, values) {
+  let length = text5.length;
+  if (length > MAX_EXPANDED) throw tooLong();
   return text5.replace(
     VARIABLE,
     (whole, braced, mode, word2, bare) => {
       const value = values.get(braced ?? bare ?? "");
+      length += value?.length ?? 0;
+      if (length > MAX_EXPANDED) throw tooLong();
       const set2 = value !== void 0 && value !== "";
       if (mode === "-") return set2 ? value : expand(word2 ?? "", values);
       if (mode === "+") return set2 ? expand(word2 ?? "", values) : "";
       return value ?? whole;
     }
   );
+}
+function tooLong() {
+  return refuse3("dockerfile-too-large", `a value in the Dockerfile is longer than ${MAX_EXPANDED} characters`);
 }
 function stagesOf(all, values, file2) {
   const stages2 = [];
@@ -41721,7 +41729,7 @@ function refuse3(reason, message) {
     message: `${message}; correct the Dockerfile or the input file`
   });
 }
-var import_dockerfile_ast, MAX_CHARACTERS, MAX_INSTRUCTIONS, PINNED, VARIABLE;
+var import_dockerfile_ast, MAX_CHARACTERS, MAX_INSTRUCTIONS, MAX_EXPANDED, PINNED, VARIABLE;
 var init_dockerfile = __esm({
   "src/evidence/dockerfile.ts"() {
     "use strict";
@@ -41729,6 +41737,7 @@ var init_dockerfile = __esm({
     init_errors();
     MAX_CHARACTERS = 256 * 1024;
     MAX_INSTRUCTIONS = 5e3;
+    MAX_EXPANDED = 4096;
     PINNED = /@sha256:[0-9a-f]{64}$/;
     VARIABLE = /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g;
   }

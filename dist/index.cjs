@@ -93571,6 +93571,7 @@ var import_node_path31 = require("node:path");
 var import_dockerfile_ast = __toESM(require_main(), 1);
 var MAX_CHARACTERS = 256 * 1024;
 var MAX_INSTRUCTIONS = 5e3;
+var MAX_EXPANDED = 4096;
 var PINNED = /@sha256:[0-9a-f]{64}$/;
 var VARIABLE = /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g;
 function parseDockerfile(text4, file2, options = {}) {
@@ -93598,22 +93599,30 @@ function globalValues(args, given) {
   for (const arg of args) {
     const property = arg.getProperty();
     if (property === null) continue;
-    const value = given[property.getName()] ?? property.getValue();
-    if (value !== null) values.set(property.getName(), expand(value, values));
+    const name = property.getName();
+    const value = Object.hasOwn(given, name) ? given[name] ?? null : property.getValue();
+    if (value !== null) values.set(name, expand(value, values));
   }
   return values;
 }
 function expand(text4, values) {
+  let length = text4.length;
+  if (length > MAX_EXPANDED) throw tooLong();
   return text4.replace(
     VARIABLE,
     (whole, braced, mode, word2, bare) => {
       const value = values.get(braced ?? bare ?? "");
+      length += value?.length ?? 0;
+      if (length > MAX_EXPANDED) throw tooLong();
       const set2 = value !== void 0 && value !== "";
       if (mode === "-") return set2 ? value : expand(word2 ?? "", values);
       if (mode === "+") return set2 ? expand(word2 ?? "", values) : "";
       return value ?? whole;
     }
   );
+}
+function tooLong() {
+  return refuse3("dockerfile-too-large", `a value in the Dockerfile is longer than ${MAX_EXPANDED} characters`);
 }
 function stagesOf(all, values, file2) {
   const stages2 = [];

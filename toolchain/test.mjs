@@ -51,7 +51,7 @@ async function runAll(state) {
     PORTCULLIS_MACHINE: join(state.dir, 'machine.json'),
   }
   await jest(state, { phase: 'adapters', node24, env: full, workers: 2 })
-  await jest(state, { phase: 'e2e', node24, env: full, workers: 1 })
+  await jest(state, { phase: 'e2e', node24, env: full, workers: 2 })
 }
 
 /** The Node that actions run on; fetched first because every phase runs on it. */
