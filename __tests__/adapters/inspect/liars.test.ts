@@ -100,5 +100,8 @@ test('an empty database is valid to the scanner, and caught by the canary', asyn
   await writeFile(rows, '')
   const empty = await bench.database(await makeEmptyDatabase(join(bench.dir, 'empty-db'), rows))
   const inspection = await bench.inspect({ layoutDir, database: empty })
-  expect(inspection.problems.map(problem => problem.reason)).toEqual(['canary-not-found', 'os-release-unknown'])
+  expect(inspection.problems.map(problem => problem.reason)).toEqual([
+    'canary-not-found',
+    'os-release-unknown',
+  ])
 })
