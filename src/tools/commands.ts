@@ -8,7 +8,7 @@ import type { Command, CommandResult, Commands, RunningCommand } from './command
 import { grantEnvironment, needsFreshFolders } from './grants.js'
 import { hashFile } from './hash.js'
 import { createLadder } from './ladder.js'
-import { startProcess } from './process.js'
+import { signalOwnGroup, startProcess } from './process.js'
 import type { Prepared, RunningProcess } from './process.js'
 import type { ProcessStart, StopCause } from './process-start.js'
 
@@ -159,15 +159,6 @@ function plainStart(
     stdout,
     secrets: variables.filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value),
     signalGroup: signalOwnGroup,
-  }
-}
-
-/** Sends a signal to a whole process group; one that is gone already is not an error. */
-export function signalOwnGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // the group is gone, or belongs to root: then its own watcher ends it
   }
 }
 

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,7 +7,7 @@ import type { OpenedFolder } from './bound-paths.js'
 import { candidateRungs, systemProgram } from './confinement.js'
 import type { BoundPath, Rung } from './confinement.js'
 import { SYSTEM_PATH } from './grants.js'
-import { startProcess } from './process.js'
+import { signalOwnGroup, startProcess } from './process.js'
 import type { Prepared } from './process.js'
 import type { ProcessStart } from './process-start.js'
 
@@ -121,12 +120,9 @@ function signalFor(rung: Rung): ProcessStart['signalGroup'] {
   }
 }
 
-function quietly(file: string, args: readonly string[]): Promise<void> {
-  return new Promise(resolve => {
-    const child = spawn(file, [...args], { stdio: 'ignore', env: { PATH: SYSTEM_PATH }, cwd: '/' })
-    child.once('error', () => resolve())
-    child.once('close', () => resolve())
-  })
+/** One of the system's own programs, whose answer nobody waits for; what it could not do shows elsewhere. */
+async function quietly(file: string, args: readonly string[]): Promise<void> {
+  await startProcess(smallStart({ file, args, cwd: '/' })).done.catch(() => undefined)
 }
 
 const PROBE_SCRIPT = `
@@ -145,18 +141,22 @@ async function holds(rung: Rung, workDir: string): Promise<boolean> {
   if (read === undefined || write === undefined || outside === undefined || home === undefined) return false
   const marker = randomBytes(16).toString('hex')
   const note = randomBytes(16).toString('hex')
-  const sentinel = spawn('/bin/cat', [], {
-    env: { SENTINEL: marker },
-    stdio: ['pipe', 'ignore', 'ignore'],
-    cwd: '/',
+  const seconds = String(Math.ceil(PROBE_MS / 1000))
+  const sentinel = startProcess({
+    ...smallStart({ file: systemProgram('sleep') ?? 'sleep', args: [seconds], cwd: '/' }),
+    environment: { SENTINEL: marker },
+    signalGroup: signalOwnGroup,
   })
-  sentinel.on('error', () => undefined)
   try {
     await Promise.all([read, write, outside, home].map(path => mkdir(path, { mode: 0o700 })))
     await writeFile(join(read, 'secret-note'), `${note}\n`, { mode: 0o600 })
     const prepared = await confineOn(
       rung,
-      probeStart(write, ['-c', PROBE_SCRIPT, 'probe', read, write, marker, outside]),
+      smallStart({
+        file: '/bin/sh',
+        args: ['-c', PROBE_SCRIPT, 'probe', read, write, marker, outside],
+        cwd: write,
+      }),
       {
         ...{ read: [read], write: [write], folders: [home], workDir },
       },
@@ -168,14 +168,15 @@ async function holds(rung: Rung, workDir: string): Promise<boolean> {
   } catch {
     return false
   } finally {
-    sentinel.kill('SIGKILL')
+    await sentinel.stop('stopped')
     await rm(base, { recursive: true, force: true })
   }
 }
 
-function probeStart(cwd: string, args: readonly string[]): ProcessStart {
+/** A process of the ladder itself: nothing in its environment, little output, a few seconds. */
+function smallStart(what: Pick<ProcessStart, 'file' | 'args' | 'cwd'>): ProcessStart {
   return {
-    ...{ name: 'confinement probe', file: '/bin/sh', args, cwd, environment: { PATH: SYSTEM_PATH } },
+    ...{ ...what, name: 'confinement', environment: { PATH: SYSTEM_PATH } },
     ...{ timeoutMs: PROBE_MS, stdin: undefined, maxOutputBytes: 64 * 1024, stdout: 'capture', secrets: [] },
     signalGroup: () => undefined,
   }

@@ -200,3 +200,12 @@ function keepTail(): Captured {
     text: () => tail.toString('utf8'),
   }
 }
+
+/** Sends a signal to a whole process group; one that is gone already is not an error. */
+export function signalOwnGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // the group is gone, or belongs to root: then its own watcher ends it
+  }
+}
