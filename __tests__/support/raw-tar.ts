@@ -50,3 +50,28 @@ export function paxRecord(key: string, value: string): string {
   while (Buffer.byteLength(`${length}${rest}`) !== length) length += 1
   return `${length}${rest}`
 }
+
+/** One archive that tar readers could take differently. */
+export interface HostileTar {
+  readonly what: string
+  readonly bytes: Buffer
+}
+
+export type Part = RawEntry | Buffer
+
+export const ZERO = Buffer.alloc(512)
+
+/** The parts one after another and the end marker. */
+export function tar(...parts: readonly Part[]): Buffer {
+  return Buffer.concat([open(...parts), END])
+}
+
+/** As `tar`, without an end marker. */
+export function open(...parts: readonly Part[]): Buffer {
+  return Buffer.concat(parts.map(part => (Buffer.isBuffer(part) ? part : rawEntry(part))))
+}
+
+/** A PAX header with these records: local (`x`) or global (`g`). Letters are bytes. */
+export function pax(flag: 'x' | 'g', ...records: readonly string[]): RawEntry {
+  return { flag, name: 'header', data: records.join('') }
+}

@@ -21,6 +21,7 @@ const toolchain = z.object({
   cosign: built,
   crane: built,
   'fixture-db': built,
+  'tar-oracle': built.optional(),
 })
 const machine = z.object({
   node24: z.string(),
@@ -44,8 +45,10 @@ function there(path: string, remedy: string): string {
 }
 
 /** Absolute path of a tool that was built from `toolchain/`; throws, never skips. */
-export function toolPath(name: Tool | 'fixture-db'): string {
-  return there(toolchain.parse(written('PORTCULLIS_TOOLCHAIN'))[name].path, 'build the tools again')
+export function toolPath(name: Tool | 'fixture-db' | 'tar-oracle'): string {
+  const tool = toolchain.parse(written('PORTCULLIS_TOOLCHAIN'))[name]
+  if (tool === undefined) throw new Error(`${name} was not built: node toolchain/build.mjs ${name}`)
+  return there(tool.path, 'build the tools again')
 }
 
 /** SHA-256 of a built tool as its builder wrote it down. */

@@ -57,7 +57,8 @@ export function isZero(block: Uint8Array): boolean {
 
 /**
  * Reads one header block (POSIX ustar, GNU, old tar). Refuses a wrong checksum, numbers that are none, and forms
- * that tar readers disagree about (star headers, names in the time fields of GNU headers, old sparse files).
+ * that tar readers disagree about (star headers, names in the time fields of GNU headers, old sparse files). Numbers
+ * that nobody here needs (times, devices) are checked too: archive/tar refuses a header with a broken one.
  */
 export function readHeader(block: Buffer): RawHeader {
   checkSum(block)
@@ -69,6 +70,8 @@ export function readHeader(block: Buffer): RawHeader {
     throw malformed('tar-magic', 'an unknown kind of header')
   if (posix && block.toString('latin1', 508, 512) === 'tar\0') throw malformed('tar-star', 'a star header')
   if (flag === 'S') throw malformed('tar-sparse', 'a sparse file')
+  checkTime(block.subarray(136, 148))
+  if (posix || gnu) for (const at of [329, 337]) number(block.subarray(at, at + 8), 'device number')
   if (gnu) checkGnu(block)
   const prefix = posix ? text(block.subarray(345, 500)) : ''
   const name = text(block.subarray(0, 100))
@@ -86,27 +89,36 @@ export function readHeader(block: Buffer): RawHeader {
 function checkSum(block: Buffer): void {
   let sum = 8 * 0x20
   for (let at = 0; at < 512; at += 1) if (at < 148 || at >= 156) sum += block[at] ?? 0
-  if (number(block.subarray(148, 156), 'checksum') !== sum) {
+  if (octal(block.subarray(148, 156), 'checksum') !== sum) {
     throw malformed('tar-checksum', 'a header whose checksum is wrong')
   }
 }
 
 /** In GNU headers bytes 345 to 369 are times; some readers take other content there for a name prefix. */
 function checkGnu(block: Buffer): void {
-  for (const at of [345, 357]) number(block.subarray(at, at + 12), 'time')
+  for (const at of [345, 357]) checkTime(block.subarray(at, at + 12))
   if (!isZero(block.subarray(369, 500)))
     throw malformed('tar-sparse', 'a GNU header with sparse or name fields')
+}
+
+/** A time may lie before 1970: in base-256 it is negative when the second bit is set, too. */
+function checkTime(field: Buffer): void {
+  const negative = ((field[0] ?? 0) & 0xc0) === 0xc0
+  const opposite = (byte: number, at: number): number => byte ^ (at === 0 ? 0x7f : 0xff)
+  number(negative ? Buffer.from(field.map(opposite)) : field, 'time')
 }
 
 /** Octal digits, or base-256 when the first bit is set (GNU). Empty counts as 0. */
 function number(field: Buffer, what: string): number {
   const first = field[0] ?? 0
-  if ((first & 0x80) !== 0) {
-    let value = first & 0x7f
-    for (const byte of field.subarray(1)) value = value * 256 + byte
-    if (!Number.isSafeInteger(value)) throw malformed('tar-number', `a ${what} that is out of range`)
-    return value
-  }
+  if ((first & 0x80) === 0) return octal(field, what)
+  let value = first & 0x7f
+  for (const byte of field.subarray(1)) value = value * 256 + byte
+  if (!Number.isSafeInteger(value)) throw malformed('tar-number', `a ${what} that is out of range`)
+  return value
+}
+
+function octal(field: Buffer, what: string): number {
   const digits = field.toString('latin1').replace(/^[ \0]+|[ \0]+$/g, '')
   if (!/^[0-7]*$/.test(digits)) throw malformed('tar-number', `a ${what} that is no octal number`)
   return digits === '' ? 0 : Number.parseInt(digits, 8)
@@ -120,10 +132,20 @@ function text(field: Buffer): string {
 const LOOKS_ESCAPED = /\\x[89a-f][0-9a-f]/
 
 /**
- * Bytes of a name as text. Bytes of names that are not UTF-8 become `\xNN`; in such names, and in those that look
- * like one, every backslash is doubled, so that no two names become one.
+ * Bytes of a path as text. Bytes of names that are not UTF-8 become `\xNN`; in such names, and in those that look
+ * like one, every backslash is doubled, so that no two names become one. Each name between slashes is taken alone: a
+ * folder is called the same whatever lies in it.
  */
 export function decode(bytes: Buffer): string {
+  if (isUtf8(bytes)) {
+    const path = bytes.toString('utf8')
+    if (!LOOKS_ESCAPED.test(path)) return path
+  }
+  const names = bytes.toString('latin1').split('/')
+  return names.map(name => decodeName(Buffer.from(name, 'latin1'))).join('/')
+}
+
+function decodeName(bytes: Buffer): string {
   if (isUtf8(bytes)) {
     const name = bytes.toString('utf8')
     return LOOKS_ESCAPED.test(name) ? name.replaceAll('\\', '\\\\') : name
@@ -147,8 +169,10 @@ export function entryOf(header: RawHeader, overrides: Overrides): TarEntry {
   const linkname = overrides.linkpath ?? header.linkname
   const linked = type === 'link' || type === 'symlink'
   if (linked && linkname === '') throw malformed('tar-link-target', `a link without target: ${quoted(given)}`)
+  const path = normalPath(given)
+  if (path === '' && type !== 'directory') throw malformed('tar-path', `a ${type} in place of the root`)
   return {
-    path: normalPath(given),
+    path,
     type,
     size,
     mode: header.mode & NO_MODE,

@@ -11,6 +11,10 @@ const HARMLESS_GLOBALS: ReadonlySet<string> = new Set([
   'charset',
 ])
 
+const SPARSE = /^(?:GNU\.sparse\.|SCHILY\.realsize$|SUN\.holesdata$)/
+const TIMES: ReadonlySet<string> = new Set(['atime', 'mtime', 'ctime'])
+const TEXTS: ReadonlySet<string> = new Set(['uname', 'gname'])
+
 /**
  * Records of a PAX extended header (POSIX pax, "Extended Header"). Refuses duplicates, empty names and sizes,
  * sparse files and a header character set: readers disagree about each.
@@ -18,7 +22,7 @@ const HARMLESS_GLOBALS: ReadonlySet<string> = new Set([
 export function paxOverrides(data: Buffer): Overrides {
   const records = paxRecords(data)
   for (const key of records.keys()) {
-    if (key.startsWith('GNU.sparse.')) throw malformed('tar-sparse', 'a sparse file')
+    if (SPARSE.test(key)) throw malformed('tar-sparse', 'a sparse file')
     if (key === 'hdrcharset')
       throw malformed('tar-pax-charset', 'an extended header in a character set of its own')
   }
@@ -57,11 +61,21 @@ function paxRecords(data: Buffer): ReadonlyMap<string, Buffer> {
     const equals = record.indexOf(0x3d)
     if (equals <= 0) throw malformed('tar-pax-record', 'a broken extended header')
     const key = decode(record.subarray(0, equals))
+    if (key.includes('\0')) throw malformed('tar-pax-record', 'an extended header with a zero byte in a name')
+    checkUnused(key, record.subarray(equals + 1))
     if (records.has(key)) throw malformed('tar-pax-duplicate', `an extended header that sets ${key} twice`)
     records.set(key, record.subarray(equals + 1))
     at = end
   }
   return records
+}
+
+/** Values that nobody here needs, but that archive/tar refuses the whole entry for. An empty time is none. */
+function checkUnused(key: string, value: Buffer): void {
+  const wrong =
+    (TEXTS.has(key) && value.includes(0)) ||
+    (TIMES.has(key) && !/^(?:-?[0-9]{1,18}(?:\.[0-9]*)?)?$/.test(value.toString('latin1')))
+  if (wrong) throw malformed('tar-pax-value', `an extended ${key} that is none`)
 }
 
 function named(records: ReadonlyMap<string, Buffer>, key: string): string | undefined {

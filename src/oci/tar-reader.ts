@@ -74,11 +74,13 @@ async function nextHeader(reader: ByteReader): Promise<RawHeader | null> {
   const block = await reader.exactly(BLOCK)
   if (block === null) return null
   if (!isZero(block)) return readHeader(block)
-  for (;;) {
-    const rest = await reader.some(Number.MAX_SAFE_INTEGER)
-    if (rest === null) return null
+  // One block of the marker may be missing, but half a block is a broken header to archive/tar.
+  let rest = await reader.exactly(BLOCK)
+  while (rest !== null) {
     if (!isZero(rest)) throw malformed('tar-trailing-data', 'data behind its end marker')
+    rest = await reader.some(Number.MAX_SAFE_INTEGER)
   }
+  return null
 }
 
 async function extension(reader: ByteReader, header: RawHeader): Promise<Buffer> {

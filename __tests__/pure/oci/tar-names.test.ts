@@ -11,6 +11,13 @@ it.each([
   expect(decode(bytes)).toBe(expected)
 })
 
+it('a folder has the same name whatever lies in it', () => {
+  const folder = decode(Buffer.from('a\\b'))
+  expect(decode(Buffer.from('a\\b/c'))).toBe(`${folder}/c`)
+  expect(decode(Buffer.concat([Buffer.from('a\\b/'), Buffer.from([0xff])]))).toBe(`${folder}/\\xff`)
+  expect(decode(Buffer.from('a\\b/\\xff'))).toBe(`${folder}/\\\\xff`)
+})
+
 it('no two names become one', () => {
   const names = [
     Buffer.from([0x61, 0xff]),

@@ -27,6 +27,12 @@ const pax = (flag: string, ...records: readonly string[]): RawEntry => ({
   data: records.join(''),
 })
 
+function checksumBase256(entry: Buffer): Buffer {
+  const sum = Number.parseInt(entry.toString('latin1', 148, 154), 8)
+  entry.fill(0, 148, 156).writeUInt32BE(sum, 152)
+  return entry.fill(0x80, 148, 149)
+}
+
 describe('readTar', () => {
   test.each([1, 511, 512, 513, 100_000])('reads what was packed, in pieces of %d bytes', async piece => {
     const long = `${'d/'.repeat(80)}file`
@@ -98,6 +104,11 @@ describe('readTar', () => {
       tar(pax('g', paxRecord('comment', 'commit')), { name: 'a' }),
       [{ path: 'a' }],
     ],
+    [
+      'times before 1970',
+      tar({ name: 'a', patch: [[136, '\xff'.repeat(12)]] }, pax('x', paxRecord('mtime', '-1.5')), {}),
+      [{ path: 'a' }, { path: 'file' }],
+    ],
     ['names that are no UTF-8, kept apart', tar({ name: Buffer.from([0x61, 0xff]) }), [{ path: 'a\\xff' }]],
   ]
   test.each(good)('takes %s', async (_name, bytes, expected) => {
@@ -116,7 +127,13 @@ describe('readTar', () => {
     ['tar-truncated', 'data cut off', rawEntry({ data: 'x'.repeat(600) }).subarray(0, 900)],
     ['tar-truncated', 'padding cut off', rawEntry({ data: 'abc' }).subarray(0, 600)],
     ['tar-truncated', 'an extended header alone', tar(pax('x', paxRecord('path', 'a')))],
+    ['tar-truncated', 'half a zero block at the end', Buffer.concat([rawEntry({}), Buffer.alloc(900)])],
     ['tar-checksum', 'a wrong checksum', tar({ badChecksum: true })],
+    ['tar-number', 'a checksum in base-256', tar(checksumBase256(rawEntry({})))],
+    ['tar-number', 'a time that is no number', tar({ patch: [[136, 'yesterday']] })],
+    ['tar-number', 'a time that is out of range', tar({ patch: [[136, '\x8f']] })],
+    ['tar-number', 'a device number that is none', tar({ patch: [[329, 'major']] })],
+    ['tar-number', 'a GNU minor number that is none', tar({ magic: GNU, patch: [[337, '9']] })],
     ['tar-magic', 'an unknown magic', tar({ magic: 'ustat\x0000' })],
     ['tar-star', 'a star header', tar({ patch: [[508, 'tar\0']] })],
     ['tar-number', 'a size that is no number', tar({ sizeField: Buffer.from('9999') })],
@@ -148,12 +165,19 @@ describe('readTar', () => {
     ['tar-pax-value', 'a zero byte in a path', tar(pax('x', paxRecord('path', 'a\0b')), {})],
     ['tar-pax-value', 'a size that is no number', tar(pax('x', paxRecord('size', '-1')), {})],
     ['tar-pax-value', 'an empty long name', tar({ flag: 'L', magic: GNU, data: '\0' }, {})],
+    ['tar-pax-value', 'a PAX time that is none', tar(pax('x', paxRecord('mtime', 'now')), {})],
+    ['tar-pax-value', 'a global time that is none', tar(pax('g', paxRecord('mtime', 'now')), {})],
+    ['tar-pax-value', 'a zero byte in the name of a user', tar(pax('x', paxRecord('uname', 'a\0')), {})],
+    ['tar-pax-value', 'a zero byte in a global group', tar(pax('g', paxRecord('gname', 'a\0')), {})],
+    ['tar-pax-record', 'a zero byte in a key', tar(pax('x', paxRecord('k\0', 'v')), {})],
+    ['tar-sparse', 'a star sparse file', tar(pax('x', paxRecord('SCHILY.realsize', '9')), {})],
     ['tar-pax-charset', 'a character set of its own', tar(pax('x', paxRecord('hdrcharset', 'BINARY')), {})],
     ['tar-pax-size', 'a huge extended header', tar(rawEntry({ flag: 'x', size: 2_000_000 }))],
     ['tar-entry-type', 'an unknown type', tar({ flag: 'V' })],
     ['tar-link-size', 'data behind a hard link', tar({ flag: '1', linkname: 'a', data: 'abc' })],
     ['tar-link-target', 'a link to nothing', tar({ flag: '2' })],
     ['tar-path', 'a file named as a folder', tar({ name: 'a/' })],
+    ['tar-path', 'a file in place of the root', tar({ name: './.' })],
     ['tar-path-escape', 'a name that climbs', tar({ name: 'a/../../b' })],
     ['tar-path-escape', 'an inner ..', tar({ name: 'a/../b' })],
     ['tar-path-escape', 'a hard link that climbs', tar({ flag: '1', linkname: '../etc/passwd' })],

@@ -1,0 +1,3 @@
+module portcullis/toolchain/tar-oracle
+
+go 1.26.0
