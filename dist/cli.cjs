@@ -31497,6 +31497,8 @@ function readHeader(block) {
     throw malformed("tar-magic", "an unknown kind of header");
   if (posix2 && block.toString("latin1", 508, 512) === "tar\0") throw malformed("tar-star", "a star header");
   if (flag === "S") throw malformed("tar-sparse", "a sparse file");
+  checkTime(block.subarray(136, 148));
+  if (posix2 || gnu) for (const at2 of [329, 337]) number4(block.subarray(at2, at2 + 8), "device number");
   if (gnu) checkGnu(block);
   const prefix = posix2 ? text2(block.subarray(345, 500)) : "";
   const name = text2(block.subarray(0, 100));
@@ -31513,23 +31515,29 @@ function readHeader(block) {
 function checkSum(block) {
   let sum = 8 * 32;
   for (let at2 = 0; at2 < 512; at2 += 1) if (at2 < 148 || at2 >= 156) sum += block[at2] ?? 0;
-  if (number4(block.subarray(148, 156), "checksum") !== sum) {
+  if (octal(block.subarray(148, 156), "checksum") !== sum) {
     throw malformed("tar-checksum", "a header whose checksum is wrong");
   }
 }
 function checkGnu(block) {
-  for (const at2 of [345, 357]) number4(block.subarray(at2, at2 + 12), "time");
+  for (const at2 of [345, 357]) checkTime(block.subarray(at2, at2 + 12));
   if (!isZero(block.subarray(369, 500)))
     throw malformed("tar-sparse", "a GNU header with sparse or name fields");
 }
+function checkTime(field) {
+  const negative = ((field[0] ?? 0) & 192) === 192;
+  const opposite = (byte, at2) => byte ^ (at2 === 0 ? 127 : 255);
+  number4(negative ? Buffer.from(field.map(opposite)) : field, "time");
+}
 function number4(field, what) {
   const first = field[0] ?? 0;
-  if ((first & 128) !== 0) {
-    let value = first & 127;
-    for (const byte of field.subarray(1)) value = value * 256 + byte;
-    if (!Number.isSafeInteger(value)) throw malformed("tar-number", `a ${what} that is out of range`);
-    return value;
-  }
+  if ((first & 128) === 0) return octal(field, what);
+  let value = first & 127;
+  for (const byte of field.subarray(1)) value = value * 256 + byte;
+  if (!Number.isSafeInteger(value)) throw malformed("tar-number", `a ${what} that is out of range`);
+  return value;
+}
+function octal(field, what) {
   const digits = field.toString("latin1").replace(/^[ \0]+|[ \0]+$/g, "");
   if (!/^[0-7]*$/.test(digits)) throw malformed("tar-number", `a ${what} that is no octal number`);
   return digits === "" ? 0 : Number.parseInt(digits, 8);
@@ -31539,6 +31547,14 @@ function text2(field) {
   return decode3(end2 === -1 ? field : field.subarray(0, end2));
 }
 function decode3(bytes) {
+  if ((0, import_node_buffer.isUtf8)(bytes)) {
+    const path3 = bytes.toString("utf8");
+    if (!LOOKS_ESCAPED.test(path3)) return path3;
+  }
+  const names = bytes.toString("latin1").split("/");
+  return names.map((name) => decodeName(Buffer.from(name, "latin1"))).join("/");
+}
+function decodeName(bytes) {
   if ((0, import_node_buffer.isUtf8)(bytes)) {
     const name2 = bytes.toString("utf8");
     return LOOKS_ESCAPED.test(name2) ? name2.replaceAll("\\", "\\\\") : name2;
@@ -31560,8 +31576,10 @@ function entryOf(header, overrides) {
   const linkname = overrides.linkpath ?? header.linkname;
   const linked = type === "link" || type === "symlink";
   if (linked && linkname === "") throw malformed("tar-link-target", `a link without target: ${quoted(given)}`);
+  const path3 = normalPath(given);
+  if (path3 === "" && type !== "directory") throw malformed("tar-path", `a ${type} in place of the root`);
   return {
-    path: normalPath(given),
+    path: path3,
     type,
     size: size2,
     mode: header.mode & NO_MODE,
@@ -31825,7 +31843,7 @@ var init_byte_reader = __esm({
 function paxOverrides(data) {
   const records = paxRecords(data);
   for (const key of records.keys()) {
-    if (key.startsWith("GNU.sparse.")) throw malformed("tar-sparse", "a sparse file");
+    if (SPARSE.test(key)) throw malformed("tar-sparse", "a sparse file");
     if (key === "hdrcharset")
       throw malformed("tar-pax-charset", "an extended header in a character set of its own");
   }
@@ -31861,11 +31879,17 @@ function paxRecords(data) {
     const equals = record2.indexOf(61);
     if (equals <= 0) throw malformed("tar-pax-record", "a broken extended header");
     const key = decode3(record2.subarray(0, equals));
+    if (key.includes("\0")) throw malformed("tar-pax-record", "an extended header with a zero byte in a name");
+    checkUnused(key, record2.subarray(equals + 1));
     if (records.has(key)) throw malformed("tar-pax-duplicate", `an extended header that sets ${key} twice`);
     records.set(key, record2.subarray(equals + 1));
     at2 = end2;
   }
   return records;
+}
+function checkUnused(key, value) {
+  const wrong = TEXTS2.has(key) && value.includes(0) || TIMES.has(key) && !/^(?:-?[0-9]{1,18}(?:\.[0-9]*)?)?$/.test(value.toString("latin1"));
+  if (wrong) throw malformed("tar-pax-value", `an extended ${key} that is none`);
 }
 function named(records, key) {
   const value = records.get(key);
@@ -31880,7 +31904,7 @@ function counted2(records, key) {
   if (!/^[0-9]{1,15}$/.test(value)) throw malformed("tar-pax-value", `an extended ${key} that is no number`);
   return Number(value);
 }
-var HARMLESS_GLOBALS;
+var HARMLESS_GLOBALS, SPARSE, TIMES, TEXTS2;
 var init_tar_pax = __esm({
   "src/oci/tar-pax.ts"() {
     "use strict";
@@ -31894,6 +31918,9 @@ var init_tar_pax = __esm({
       "gname",
       "charset"
     ]);
+    SPARSE = /^(?:GNU\.sparse\.|SCHILY\.realsize$|SUN\.holesdata$)/;
+    TIMES = /* @__PURE__ */ new Set(["atime", "mtime", "ctime"]);
+    TEXTS2 = /* @__PURE__ */ new Set(["uname", "gname"]);
   }
 });
 
@@ -31943,11 +31970,12 @@ async function nextHeader(reader) {
   const block = await reader.exactly(BLOCK);
   if (block === null) return null;
   if (!isZero(block)) return readHeader(block);
-  for (; ; ) {
-    const rest = await reader.some(Number.MAX_SAFE_INTEGER);
-    if (rest === null) return null;
+  let rest = await reader.exactly(BLOCK);
+  while (rest !== null) {
     if (!isZero(rest)) throw malformed("tar-trailing-data", "data behind its end marker");
+    rest = await reader.some(Number.MAX_SAFE_INTEGER);
   }
+  return null;
 }
 async function extension(reader, header) {
   if (header.size > MAX_EXTENSION)
@@ -76590,6 +76618,12 @@ function keepTail() {
     text: () => tail.toString("utf8")
   };
 }
+function signalOwnGroup(pid, signal) {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+  }
+}
 var import_node_child_process2, import_node_stream7, GRACE_MS, HELD_PIPE_MS, GROUP_GONE_MS, TAIL_BYTES;
 var init_process = __esm({
   "src/tools/process.ts"() {
@@ -76674,12 +76708,8 @@ function signalFor(rung) {
     void quietly(rung.elevated, ["-n", "--", kill, `-${signal.slice(3)}`, "--", `-${pid}`]);
   };
 }
-function quietly(file2, args) {
-  return new Promise((resolve9) => {
-    const child = (0, import_node_child_process3.spawn)(file2, [...args], { stdio: "ignore", env: { PATH: SYSTEM_PATH }, cwd: "/" });
-    child.once("error", () => resolve9());
-    child.once("close", () => resolve9());
-  });
+async function quietly(file2, args) {
+  await startProcess(smallStart({ file: file2, args, cwd: "/" })).done.catch(() => void 0);
 }
 async function holds(rung, workDir) {
   const base = await (0, import_promises47.mkdtemp)((0, import_node_path45.join)(workDir, "probe-"));
@@ -76687,19 +76717,23 @@ async function holds(rung, workDir) {
   if (read === void 0 || write === void 0 || outside === void 0 || home === void 0) return false;
   const marker = (0, import_node_crypto24.randomBytes)(16).toString("hex");
   const note = (0, import_node_crypto24.randomBytes)(16).toString("hex");
-  const sentinel = (0, import_node_child_process3.spawn)("/bin/cat", [], {
-    env: { SENTINEL: marker },
-    stdio: ["pipe", "ignore", "ignore"],
-    cwd: "/"
+  const seconds2 = String(Math.ceil(PROBE_MS / 1e3));
+  const sentinel = startProcess({
+    ...smallStart({ file: systemProgram("sleep") ?? "sleep", args: [seconds2], cwd: "/" }),
+    environment: { SENTINEL: marker },
+    signalGroup: signalOwnGroup
   });
-  sentinel.on("error", () => void 0);
   try {
     await Promise.all([read, write, outside, home].map((path3) => (0, import_promises47.mkdir)(path3, { mode: 448 })));
     await (0, import_promises47.writeFile)((0, import_node_path45.join)(read, "secret-note"), `${note}
 `, { mode: 384 });
     const prepared = await confineOn(
       rung,
-      probeStart(write, ["-c", PROBE_SCRIPT, "probe", read, write, marker, outside]),
+      smallStart({
+        file: "/bin/sh",
+        args: ["-c", PROBE_SCRIPT, "probe", read, write, marker, outside],
+        cwd: write
+      }),
       {
         ...{ read: [read], write: [write], folders: [home], workDir }
       }
@@ -76711,22 +76745,21 @@ async function holds(rung, workDir) {
   } catch {
     return false;
   } finally {
-    sentinel.kill("SIGKILL");
+    await sentinel.stop("stopped");
     await (0, import_promises47.rm)(base, { recursive: true, force: true });
   }
 }
-function probeStart(cwd, args) {
+function smallStart(what) {
   return {
-    ...{ name: "confinement probe", file: "/bin/sh", args, cwd, environment: { PATH: SYSTEM_PATH } },
+    ...{ ...what, name: "confinement", environment: { PATH: SYSTEM_PATH } },
     ...{ timeoutMs: PROBE_MS, stdin: void 0, maxOutputBytes: 64 * 1024, stdout: "capture", secrets: [] },
     signalGroup: () => void 0
   };
 }
-var import_node_child_process3, import_node_crypto24, import_promises47, import_node_path45, SYSTEM_FILE, PROBE_MS, PROBE_SCRIPT;
+var import_node_crypto24, import_promises47, import_node_path45, SYSTEM_FILE, PROBE_MS, PROBE_SCRIPT;
 var init_ladder = __esm({
   "src/tools/ladder.ts"() {
     "use strict";
-    import_node_child_process3 = require("node:child_process");
     import_node_crypto24 = require("node:crypto");
     import_promises47 = require("node:fs/promises");
     import_node_path45 = require("node:path");
@@ -76856,12 +76889,6 @@ function plainStart(command, stdout) {
     secrets: variables.filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value),
     signalGroup: signalOwnGroup
   };
-}
-function signalOwnGroup(pid, signal) {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-  }
 }
 async function checkProgram({ program: program2 }) {
   const { name, path: path3, sha256: sha2564 } = program2;
