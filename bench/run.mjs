@@ -101,7 +101,7 @@ async function trivyEverywhere(given, run) {
 }
 
 async function trivy({ work, layout, path }, run, more) {
-  const cache = join(work, 'trivy-cache')
+  const cache = join(work, `trivy-cache-${more.length}-${run}`)
   prepareCache(cache)
   const args = [...trivyArguments(cache), ...more, '--format', 'json', '-o', join(work, `trivy-${run}.json`)]
   return must(await measure(path('trivy'), ['image', '--input', layout, ...args], { cwd: work }))
