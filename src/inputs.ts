@@ -6,6 +6,8 @@ import { INPUTS, type InputSpec, type Request, type SubjectSource } from './requ
 export type InputReader = (name: string) => string
 
 const PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/
+/** Name or id of an image as an engine takes it; never anything that a program could take for a flag. */
+const LOCAL_IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/
 const NAMES = {
   'build-args': /^[A-Za-z_][A-Za-z0-9_.-]*$/,
   labels: /^[A-Za-z0-9_][A-Za-z0-9_./-]*$/,
@@ -135,12 +137,14 @@ function imageName(text: string, label: (name: string) => string, problems: stri
 function subjectSource(text: string, label: (name: string) => string, problems: string[]): SubjectSource {
   if (text === '') return { kind: 'build' }
   const [kind, rest] = split(text, ':')
-  if (kind === 'oci-layout' && rest !== '') return { kind: 'oci-layout', dir: rest }
-  const later = ['archive', 'docker', 'registry'].includes(kind)
+  if (kind === 'oci-layout' && rest !== '') return { kind, dir: rest }
+  if (kind === 'archive' && rest !== '') return { kind, file: rest }
+  if (kind === 'docker' && LOCAL_IMAGE.test(rest)) return { kind, reference: rest }
+  const ways = 'oci-layout:DIR, archive:FILE or docker:REF'
   problems.push(
-    later
-      ? `${label('subject')}: '${kind}:' is not available yet in this version. Use oci-layout:DIR.`
-      : `${label('subject')}: expected oci-layout:DIR, got '${text}'.`,
+    kind === 'registry'
+      ? `${label('subject')}: 'registry:' is not available yet in this version. Use ${ways}.`
+      : `${label('subject')}: expected ${ways}, got '${text}'.`,
   )
   return { kind: 'build' }
 }
@@ -240,10 +244,10 @@ function contradictions(request: Request, reading: Reading, label: (name: string
   if ((request.registryUsername === undefined) !== (request.registryPassword === undefined)) {
     problems.push(`${label('registry-username')} and ${label('registry-password')} belong together.`)
   }
-  if (request.subject.kind === 'oci-layout') {
+  if (request.subject.kind !== 'build') {
     for (const name of ['build-args', 'labels', 'target', 'platforms', 'network']) {
       if (reading.value(name) !== '')
-        problems.push(`${label(name)}: has no meaning with a ready layout as subject.`)
+        problems.push(`${label(name)}: has no meaning with a ready image as subject.`)
     }
   }
 }

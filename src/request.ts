@@ -22,7 +22,8 @@ export const INPUTS: readonly InputSpec[] = [
   { name: 'image', description: 'Name to release, without tag: registry/path.', available: true },
   {
     name: 'subject',
-    description: 'An image that exists already, as oci-layout:DIR. Empty: build the context.',
+    description:
+      'An image that exists already, as oci-layout:DIR, archive:FILE or docker:REF. Empty: build the context.',
     available: true,
   },
   { name: 'context', description: 'Build context, a folder.', default: '.', available: true },
@@ -141,7 +142,27 @@ export const INPUTS: readonly InputSpec[] = [
 ]
 
 /** Where the image comes from. */
-export type SubjectSource = { readonly kind: 'build' } | { readonly kind: 'oci-layout'; readonly dir: string }
+export type SubjectSource =
+  | { readonly kind: 'build' }
+  | { readonly kind: 'oci-layout'; readonly dir: string }
+  /** A tar as `docker save` writes it, or an OCI archive. */
+  | { readonly kind: 'archive'; readonly file: string }
+  /** An image of the Docker engine here: a name, or an id. */
+  | { readonly kind: 'docker'; readonly reference: string }
+
+/** The subject as it is asked for, for the record. */
+export function subjectText(subject: SubjectSource): string {
+  switch (subject.kind) {
+    case 'build':
+      return 'build'
+    case 'oci-layout':
+      return `oci-layout:${subject.dir}`
+    case 'archive':
+      return `archive:${subject.file}`
+    case 'docker':
+      return `docker:${subject.reference}`
+  }
+}
 
 /** One validated request: what action inputs and terminal flags both become. Paths are as given. */
 export interface Request {

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import type { BuiltImage } from '../build/built.js'
 import { buildWithDocker } from '../build/docker.js'
+import { takeFromDocker } from '../build/docker-image.js'
 import { sourceLabels } from '../build/labels.js'
-import { copyLayout } from '../build/prebuilt.js'
+import { copyLayout, unpackArchive } from '../build/prebuilt.js'
 import type { RunContext } from '../github/context.js'
 import { contextFolder, dockerfilePath } from './dockerfile.js'
 import type { Given } from './run.js'
@@ -10,9 +11,22 @@ import type { Given } from './run.js'
 /** Stage 5, first half: brings the image into the private folder as an OCI layout. */
 export async function buildSubject(given: Given, context: RunContext): Promise<BuiltImage> {
   const { request, services, commands } = given
-  if (request.subject.kind === 'oci-layout') {
-    return await copyLayout(resolve(context.workspace, request.subject.dir), services.workDir)
+  const { subject } = request
+  const { workDir } = services
+  switch (subject.kind) {
+    case 'oci-layout':
+      return await copyLayout(resolve(context.workspace, subject.dir), workDir)
+    case 'archive':
+      return await unpackArchive(resolve(context.workspace, subject.file), workDir)
+    case 'docker':
+      return await takeFromDocker({ commands, workDir }, subject.reference)
+    case 'build':
+      return await build(given, context)
   }
+}
+
+async function build(given: Given, context: RunContext): Promise<BuiltImage> {
+  const { request, services, commands } = given
   const { target, platform, network } = request
   return await buildWithDocker(
     { commands, workDir: services.workDir },
