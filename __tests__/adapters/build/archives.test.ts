@@ -11,6 +11,7 @@ import { openLayout } from '../../../src/oci/reader.js'
 import { createCommands } from '../../../src/tools/commands.js'
 import { startDocker } from '../../support/dockerd.js'
 import type { TestDocker } from '../../support/dockerd.js'
+import { MEDIA } from '../../support/layouts.js'
 import { reasonOfAsync } from '../../support/reasons.js'
 import { machinePath, run } from '../../support/tools.js'
 
@@ -95,6 +96,15 @@ test.each([
   expect(manifest).toMatchObject({ config: { digest: image.configDigest } })
   if (transport === 'docker-archive') expect(image.configDigest).toBe(id)
   else expect(manifest).toMatchObject({ layers: image.layers.map(({ digest }) => ({ digest })) })
+})
+
+test('layers that skopeo packed with zstd are read', async () => {
+  const file = join(dir, 'zstd.tar')
+  const from = `docker-archive:${join(root, 'docker.tar')}`
+  const packing = ['--dest-compress-format', 'zstd']
+  await skopeo('--insecure-policy', 'copy', '--quiet', ...packing, from, `oci-archive:${file}`)
+  const image = await sound(await unpackArchive(file, dir))
+  expect(image.layers.map(layer => layer.mediaType)).toEqual([MEDIA.layerZstd, MEDIA.layerZstd])
 })
 
 test.each([
