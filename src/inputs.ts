@@ -1,5 +1,5 @@
 import { describeError, GateError } from './errors.js'
-import { parseImageName, parseTag } from './evidence/reference.js'
+import { parseImageName, parseReference, parseTag } from './evidence/reference.js'
 import { INPUTS, type InputSpec, type Request, type SubjectSource } from './request.js'
 
 /** Where values come from: '' means not given. */
@@ -140,13 +140,21 @@ function subjectSource(text: string, label: (name: string) => string, problems: 
   if (kind === 'oci-layout' && rest !== '') return { kind, dir: rest }
   if (kind === 'archive' && rest !== '') return { kind, file: rest }
   if (kind === 'docker' && LOCAL_IMAGE.test(rest)) return { kind, reference: rest }
-  const ways = 'oci-layout:DIR, archive:FILE or docker:REF'
+  if (kind === 'registry' && rest !== '') {
+    const build: SubjectSource = { kind: 'build' }
+    return parsed(() => registrySubject(rest), build, { label: label('subject'), problems })
+  }
   problems.push(
-    kind === 'registry'
-      ? `${label('subject')}: 'registry:' is not available yet in this version. Use ${ways}.`
-      : `${label('subject')}: expected ${ways}, got '${text}'.`,
+    `${label('subject')}: expected oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…, got '${text}'.`,
   )
   return { kind: 'build' }
+}
+
+function registrySubject(text: string): SubjectSource {
+  const { image, digest } = parseReference(text)
+  if (digest !== undefined) return { kind: 'registry', image, digest }
+  const message = `'${text}' names no digest. Write registry:REF@sha256:…, because a tag can move.`
+  throw new GateError('config', { reason: 'subject-not-pinned', message })
 }
 
 function platform(text: string, label: (name: string) => string, problems: string[]): string {

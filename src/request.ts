@@ -1,3 +1,6 @@
+import type { Digest } from './evidence/digest.js'
+import { pinnedReference, type ImageReference } from './evidence/reference.js'
+
 /** One input of the action, which is also one flag of the terminal. The only list of names there is. */
 export interface InputSpec {
   readonly name: string
@@ -23,7 +26,7 @@ export const INPUTS: readonly InputSpec[] = [
   {
     name: 'subject',
     description:
-      'An image that exists already, as oci-layout:DIR, archive:FILE or docker:REF. Empty: build the context.',
+      'An image that exists already, as oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…. Empty: build the context.',
     available: true,
   },
   { name: 'context', description: 'Build context, a folder.', default: '.', available: true },
@@ -149,6 +152,8 @@ export type SubjectSource =
   | { readonly kind: 'archive'; readonly file: string }
   /** An image of the Docker engine here: a name, or an id. */
   | { readonly kind: 'docker'; readonly reference: string }
+  /** An image in a registry, by digest alone. */
+  | { readonly kind: 'registry'; readonly image: ImageReference; readonly digest: Digest }
 
 /** The subject as it is asked for, for the record. */
 export function subjectText(subject: SubjectSource): string {
@@ -161,6 +166,8 @@ export function subjectText(subject: SubjectSource): string {
       return `archive:${subject.file}`
     case 'docker':
       return `docker:${subject.reference}`
+    case 'registry':
+      return `registry:${pinnedReference(subject.image, subject.digest)}`
   }
 }
 

@@ -1,10 +1,12 @@
 import { GateError } from '../../src/errors.js'
+import { parseImageName } from '../../src/evidence/reference.js'
 import { readInputs } from '../../src/inputs.js'
 import { INPUTS, subjectText, type Request } from '../../src/request.js'
 
 type Values = Readonly<Record<string, string>>
 
 const IMAGE = 'ghcr.io/acme/api'
+const DIGEST = `sha256:${'a'.repeat(64)}`
 
 function read(values: Values, sigil = ''): Request {
   return readInputs(name => values[name] ?? '', { sigil })
@@ -22,9 +24,12 @@ function problems(values: Values, sigil = ''): readonly string[] {
   return []
 }
 
-it.each(['oci-layout:a b', 'archive:a:b.tar', 'docker:app:1'])('says the subject as given: %s', subject => {
-  expect(subjectText(read({ image: IMAGE, subject }).subject)).toBe(subject)
-})
+it.each(['oci-layout:a b', 'archive:a:b.tar', 'docker:app:1', `registry:${IMAGE}@${DIGEST}`])(
+  'says the subject as given: %s',
+  subject => {
+    expect(subjectText(read({ image: IMAGE, subject }).subject)).toBe(subject)
+  },
+)
 
 it('reads the defaults', () => {
   expect(read({ image: IMAGE })).toEqual({
@@ -67,6 +72,11 @@ it.each<[string, Values, Partial<Request>]>([
     'an id of the engine',
     { subject: 'docker:sha256:0a' },
     { subject: { kind: 'docker', reference: 'sha256:0a' } },
+  ],
+  [
+    'an image of a registry, its tag left out',
+    { subject: `registry:${IMAGE}:1@${DIGEST}` },
+    { subject: { kind: 'registry', image: parseImageName(IMAGE), digest: `sha256:${'a'.repeat(64)}` } },
   ],
   ['build arguments', { 'build-args': ' A=1 \n\nB=x=y\nC=' }, { buildArgs: ['A=1', 'B=x=y', 'C='] }],
   [
@@ -115,13 +125,25 @@ it.each<[Values, string]>([
   ],
   [{ image: 'https://ghcr.io/a' }, 'image: '],
   [{ image: 'ghcr.io/Acme/api' }, 'image: '],
-  ...['oci-layout:', 'archive:', 'docker:', 'docker:--all', 'docker:a b', 'dir:x', 'app.tar'].map(
-    (subject): [Values, string] => [
-      { subject },
-      `subject: expected oci-layout:DIR, archive:FILE or docker:REF, got '${subject}'.`,
-    ],
-  ),
-  [{ subject: 'registry:x' }, "subject: 'registry:' is not available yet in this version."],
+  ...[
+    'oci-layout:',
+    'archive:',
+    'docker:',
+    'docker:--all',
+    'docker:a b',
+    'registry:',
+    'dir:x',
+    'app.tar',
+  ].map((subject): [Values, string] => [
+    { subject },
+    `subject: expected oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…, got '${subject}'.`,
+  ]),
+  [{ subject: 'registry:ghcr.io/a/b:1' }, "subject: 'ghcr.io/a/b:1' names no digest."],
+  [
+    { subject: 'registry:ghcr.io/a/b@sha256:0a' },
+    'subject: image "ghcr.io/a/b@sha256:0a" is not a valid name',
+  ],
+  [{ subject: `registry:--x@${DIGEST}` }, 'subject: image '],
   [{ platforms: 'linux/amd64,linux/arm64' }, 'platforms: several platforms are not available yet'],
   [{ platforms: 'amd64' }, "platforms: expected os/arch or os/arch/variant, got 'amd64'."],
   [{ 'build-args': 'A' }, "build-args: expected NAME=VALUE on each line, got 'A'."],
@@ -168,7 +190,7 @@ it.each(['build-args', 'labels', 'target', 'platforms', 'network'])('refuses %s 
     platforms: 'linux/amd64',
     network: 'none',
   }
-  for (const subject of ['oci-layout:x', 'archive:x', 'docker:x']) {
+  for (const subject of ['oci-layout:x', 'archive:x', 'docker:x', `registry:x@${DIGEST}`]) {
     const given = { image: IMAGE, subject, [name]: values[name] ?? '' }
     expect(problems(given)).toEqual([`${name}: has no meaning with a ready image as subject.`])
   }

@@ -64,7 +64,7 @@ export const ROAD: Road = {
 
   build: async (given, { context, tools }) => {
     const { services, request, commands } = given
-    const building = buildSubject(given, context)
+    const building = buildSubject(given, { context, tools })
     const preparing = prepareDatabase(
       { commands, tools, signal: services.signal },
       { source: request.database ?? '', workDir: services.workDir },
