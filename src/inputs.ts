@@ -1,11 +1,13 @@
 import { describeError, GateError } from './errors.js'
-import { parseImageName, parseTag } from './evidence/reference.js'
+import { parseImageName, parseReference, parseTag } from './evidence/reference.js'
 import { INPUTS, type InputSpec, type Request, type SubjectSource } from './request.js'
 
 /** Where values come from: '' means not given. */
 export type InputReader = (name: string) => string
 
 const PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/
+/** Name or id of an image as an engine takes it; never anything that a program could take for a flag. */
+const LOCAL_IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/
 const NAMES = {
   'build-args': /^[A-Za-z_][A-Za-z0-9_.-]*$/,
   labels: /^[A-Za-z0-9_][A-Za-z0-9_./-]*$/,
@@ -135,14 +137,24 @@ function imageName(text: string, label: (name: string) => string, problems: stri
 function subjectSource(text: string, label: (name: string) => string, problems: string[]): SubjectSource {
   if (text === '') return { kind: 'build' }
   const [kind, rest] = split(text, ':')
-  if (kind === 'oci-layout' && rest !== '') return { kind: 'oci-layout', dir: rest }
-  const later = ['archive', 'docker', 'registry'].includes(kind)
+  if (kind === 'oci-layout' && rest !== '') return { kind, dir: rest }
+  if (kind === 'archive' && rest !== '') return { kind, file: rest }
+  if (kind === 'docker' && LOCAL_IMAGE.test(rest)) return { kind, reference: rest }
+  if (kind === 'registry' && rest !== '') {
+    const build: SubjectSource = { kind: 'build' }
+    return parsed(() => registrySubject(rest), build, { label: label('subject'), problems })
+  }
   problems.push(
-    later
-      ? `${label('subject')}: '${kind}:' is not available yet in this version. Use oci-layout:DIR.`
-      : `${label('subject')}: expected oci-layout:DIR, got '${text}'.`,
+    `${label('subject')}: expected oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…, got '${text}'.`,
   )
   return { kind: 'build' }
+}
+
+function registrySubject(text: string): SubjectSource {
+  const { image, digest } = parseReference(text)
+  if (digest !== undefined) return { kind: 'registry', image, digest }
+  const message = `'${text}' names no digest. Write registry:REF@sha256:…, because a tag can move.`
+  throw new GateError('config', { reason: 'subject-not-pinned', message })
 }
 
 function platform(text: string, label: (name: string) => string, problems: string[]): string {
@@ -240,10 +252,10 @@ function contradictions(request: Request, reading: Reading, label: (name: string
   if ((request.registryUsername === undefined) !== (request.registryPassword === undefined)) {
     problems.push(`${label('registry-username')} and ${label('registry-password')} belong together.`)
   }
-  if (request.subject.kind === 'oci-layout') {
+  if (request.subject.kind !== 'build') {
     for (const name of ['build-args', 'labels', 'target', 'platforms', 'network']) {
       if (reading.value(name) !== '')
-        problems.push(`${label(name)}: has no meaning with a ready layout as subject.`)
+        problems.push(`${label(name)}: has no meaning with a ready image as subject.`)
     }
   }
 }

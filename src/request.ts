@@ -1,3 +1,6 @@
+import type { Digest } from './evidence/digest.js'
+import { pinnedReference, type ImageReference } from './evidence/reference.js'
+
 /** One input of the action, which is also one flag of the terminal. The only list of names there is. */
 export interface InputSpec {
   readonly name: string
@@ -22,7 +25,8 @@ export const INPUTS: readonly InputSpec[] = [
   { name: 'image', description: 'Name to release, without tag: registry/path.', available: true },
   {
     name: 'subject',
-    description: 'An image that exists already, as oci-layout:DIR. Empty: build the context.',
+    description:
+      'An image that exists already, as oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…. Empty: build the context.',
     available: true,
   },
   { name: 'context', description: 'Build context, a folder.', default: '.', available: true },
@@ -141,7 +145,31 @@ export const INPUTS: readonly InputSpec[] = [
 ]
 
 /** Where the image comes from. */
-export type SubjectSource = { readonly kind: 'build' } | { readonly kind: 'oci-layout'; readonly dir: string }
+export type SubjectSource =
+  | { readonly kind: 'build' }
+  | { readonly kind: 'oci-layout'; readonly dir: string }
+  /** A tar as `docker save` writes it, or an OCI archive. */
+  | { readonly kind: 'archive'; readonly file: string }
+  /** An image of the Docker engine here: a name, or an id. */
+  | { readonly kind: 'docker'; readonly reference: string }
+  /** An image in a registry, by digest alone. */
+  | { readonly kind: 'registry'; readonly image: ImageReference; readonly digest: Digest }
+
+/** The subject as it is asked for, for the record. */
+export function subjectText(subject: SubjectSource): string {
+  switch (subject.kind) {
+    case 'build':
+      return 'build'
+    case 'oci-layout':
+      return `oci-layout:${subject.dir}`
+    case 'archive':
+      return `archive:${subject.file}`
+    case 'docker':
+      return `docker:${subject.reference}`
+    case 'registry':
+      return `registry:${pinnedReference(subject.image, subject.digest)}`
+  }
+}
 
 /** One validated request: what action inputs and terminal flags both become. Paths are as given. */
 export interface Request {

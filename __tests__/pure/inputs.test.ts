@@ -1,10 +1,12 @@
 import { GateError } from '../../src/errors.js'
+import { parseImageName } from '../../src/evidence/reference.js'
 import { readInputs } from '../../src/inputs.js'
-import { INPUTS, type Request } from '../../src/request.js'
+import { INPUTS, subjectText, type Request } from '../../src/request.js'
 
 type Values = Readonly<Record<string, string>>
 
 const IMAGE = 'ghcr.io/acme/api'
+const DIGEST = `sha256:${'a'.repeat(64)}`
 
 function read(values: Values, sigil = ''): Request {
   return readInputs(name => values[name] ?? '', { sigil })
@@ -21,6 +23,13 @@ function problems(values: Values, sigil = ''): readonly string[] {
   }
   return []
 }
+
+it.each(['oci-layout:a b', 'archive:a:b.tar', 'docker:app:1', `registry:${IMAGE}@${DIGEST}`])(
+  'says the subject as given: %s',
+  subject => {
+    expect(subjectText(read({ image: IMAGE, subject }).subject)).toBe(subject)
+  },
+)
 
 it('reads the defaults', () => {
   expect(read({ image: IMAGE })).toEqual({
@@ -49,6 +58,26 @@ it.each<[string, Values, Partial<Request>]>([
     { subject: { kind: 'oci-layout', dir: 'out/image' } },
   ],
   ['a colon in the folder', { subject: 'oci-layout:a:b' }, { subject: { kind: 'oci-layout', dir: 'a:b' } }],
+  [
+    'an archive',
+    { subject: 'archive:out/image.tar' },
+    { subject: { kind: 'archive', file: 'out/image.tar' } },
+  ],
+  [
+    'an image of the engine',
+    { subject: 'docker:a/b:1' },
+    { subject: { kind: 'docker', reference: 'a/b:1' } },
+  ],
+  [
+    'an id of the engine',
+    { subject: 'docker:sha256:0a' },
+    { subject: { kind: 'docker', reference: 'sha256:0a' } },
+  ],
+  [
+    'an image of a registry, its tag left out',
+    { subject: `registry:${IMAGE}:1@${DIGEST}` },
+    { subject: { kind: 'registry', image: parseImageName(IMAGE), digest: `sha256:${'a'.repeat(64)}` } },
+  ],
   ['build arguments', { 'build-args': ' A=1 \n\nB=x=y\nC=' }, { buildArgs: ['A=1', 'B=x=y', 'C='] }],
   [
     'labels',
@@ -96,11 +125,25 @@ it.each<[Values, string]>([
   ],
   [{ image: 'https://ghcr.io/a' }, 'image: '],
   [{ image: 'ghcr.io/Acme/api' }, 'image: '],
-  [{ subject: 'oci-layout:' }, "subject: expected oci-layout:DIR, got 'oci-layout:'."],
-  [{ subject: 'dir:x' }, "subject: expected oci-layout:DIR, got 'dir:x'."],
-  [{ subject: 'archive:x.tar' }, "subject: 'archive:' is not available yet in this version."],
-  [{ subject: 'docker:x' }, "subject: 'docker:' is not available yet in this version."],
-  [{ subject: 'registry:x' }, "subject: 'registry:' is not available yet in this version."],
+  ...[
+    'oci-layout:',
+    'archive:',
+    'docker:',
+    'docker:--all',
+    'docker:a b',
+    'registry:',
+    'dir:x',
+    'app.tar',
+  ].map((subject): [Values, string] => [
+    { subject },
+    `subject: expected oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…, got '${subject}'.`,
+  ]),
+  [{ subject: 'registry:ghcr.io/a/b:1' }, "subject: 'ghcr.io/a/b:1' names no digest."],
+  [
+    { subject: 'registry:ghcr.io/a/b@sha256:0a' },
+    'subject: image "ghcr.io/a/b@sha256:0a" is not a valid name',
+  ],
+  [{ subject: `registry:--x@${DIGEST}` }, 'subject: image '],
   [{ platforms: 'linux/amd64,linux/arm64' }, 'platforms: several platforms are not available yet'],
   [{ platforms: 'amd64' }, "platforms: expected os/arch or os/arch/variant, got 'amd64'."],
   [{ 'build-args': 'A' }, "build-args: expected NAME=VALUE on each line, got 'A'."],
@@ -139,20 +182,19 @@ it.each<[Values, string]>([
   expect(found[0]?.slice(0, expected.length)).toBe(expected)
 })
 
-it.each(['build-args', 'labels', 'target', 'platforms', 'network'])(
-  'refuses %s with a ready layout',
-  name => {
-    const values: Values = {
-      'build-args': 'A=1',
-      labels: 'a=1',
-      target: 't',
-      platforms: 'linux/amd64',
-      network: 'none',
-    }
-    const given = { image: IMAGE, subject: 'oci-layout:x', [name]: values[name] ?? '' }
-    expect(problems(given)).toEqual([`${name}: has no meaning with a ready layout as subject.`])
-  },
-)
+it.each(['build-args', 'labels', 'target', 'platforms', 'network'])('refuses %s with a ready image', name => {
+  const values: Values = {
+    'build-args': 'A=1',
+    labels: 'a=1',
+    target: 't',
+    platforms: 'linux/amd64',
+    network: 'none',
+  }
+  for (const subject of ['oci-layout:x', 'archive:x', 'docker:x', `registry:x@${DIGEST}`]) {
+    const given = { image: IMAGE, subject, [name]: values[name] ?? '' }
+    expect(problems(given)).toEqual([`${name}: has no meaning with a ready image as subject.`])
+  }
+})
 
 it.each(INPUTS.filter(input => !input.available).map(input => input.name))('refuses %s by name', name => {
   expect(problems({ image: IMAGE, [name]: 'x' })).toEqual([

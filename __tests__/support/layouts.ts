@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import * as zlib from 'node:zlib'
 import { pack } from 'tar-stream'
 import type { Digest } from '../../src/evidence/digest.js'
 
@@ -11,6 +11,7 @@ export const MEDIA = {
   config: 'application/vnd.oci.image.config.v1+json',
   layer: 'application/vnd.oci.image.layer.v1.tar',
   layerGzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  layerZstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
 } as const
 
 /** One entry of a layer. Default type `file`, mode 0644 (directories 0755), owner root. */
@@ -28,6 +29,8 @@ export interface LayoutLayer {
   readonly files: readonly LayoutFile[]
   /** Default true. */
   readonly gzip?: boolean
+  /** Packed with zstd instead; needs a Node that has it. */
+  readonly zstd?: boolean
   readonly createdBy?: string
 }
 
@@ -138,10 +141,7 @@ export async function writeImage(dir: string, image: LayoutImage): Promise<MadeI
   for (const layer of image.layers) {
     const tar = await tarOf(layer.files)
     diffIds.push(digestOf(tar))
-    const gzip = layer.gzip ?? true
-    layers.push(
-      await writeBlob(dir, gzip ? MEDIA.layerGzip : MEDIA.layer, gzip ? gzipSync(tar, { level: 1 }) : tar),
-    )
+    layers.push(await writeLayer(dir, layer, tar))
   }
   const platform = image.platform ?? { os: 'linux', architecture: 'amd64' }
   const config = await writeBlob(dir, MEDIA.config, JSON.stringify(configOf(image, platform, diffIds)))
@@ -156,6 +156,12 @@ export async function writeImage(dir: string, image: LayoutImage): Promise<MadeI
     diffIds,
     layerDigests: layers.map(layer => layer.digest),
   }
+}
+
+async function writeLayer(dir: string, layer: LayoutLayer, tar: Buffer): Promise<MadeDescriptor> {
+  if (layer.zstd === true) return writeBlob(dir, MEDIA.layerZstd, zlib.zstdCompressSync(tar))
+  const gzip = layer.gzip ?? true
+  return writeBlob(dir, gzip ? MEDIA.layerGzip : MEDIA.layer, gzip ? zlib.gzipSync(tar, { level: 1 }) : tar)
 }
 
 function configOf(image: LayoutImage, platform: LayoutPlatform, diffIds: readonly Digest[]): object {

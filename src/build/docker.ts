@@ -1,36 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { GateError } from '../errors.js'
 import { isDigest, type Digest } from '../evidence/digest.js'
-import { importDockerArchive } from '../oci/docker-archive.js'
-import type { Commands, Program } from '../tools/command.js'
-import { systemProgram } from '../tools/confinement.js'
+import type { Commands } from '../tools/command.js'
 import type { BuiltImage } from './built.js'
+import { idMismatch, openDocker, quick, saveImage, type Docker } from './docker-client.js'
 import {
   buildArguments,
-  builderOf,
   buildVariables,
   failedStep,
   type BuildRequest,
   type DockerAbilities,
 } from './docker-arguments.js'
 
-const QUICK_MS = 30_000
 const BUILD_MS = 6 * 60 * 60_000
 const TAIL_CHARACTERS = 64 * 1024
 const MAX_PRINTED = 256 * 1024 * 1024
-
-const VERSIONS = z.object({
-  Client: z.object({ Version: z.string().max(100) }),
-  Server: z.object({ Version: z.string().max(100) }),
-})
-
-interface Docker {
-  readonly commands: Commands
-  readonly program: Program
-}
 
 /** True when a Docker engine answers on this machine. */
 export async function engineAnswers(commands: Commands): Promise<boolean> {
@@ -60,39 +46,17 @@ export async function buildWithDocker(
   try {
     const imageId = await reportedId(docker, tag, iidFile)
     await mkdir(layoutDir, { recursive: true })
-    const converted = await save(docker, tag, { outDir: layoutDir, imageId: imageId.inspected })
+    const converted = await saveImage(docker, tag, { outDir: layoutDir, imageId: imageId.inspected })
     if (converted.configDigest !== imageId.inspected && converted.manifestDigest !== imageId.inspected) {
-      throw mismatch(imageId.inspected, converted)
+      throw idMismatch(imageId.inspected, converted)
     }
     if (converted.configDigest !== imageId.printed && converted.manifestDigest !== imageId.printed) {
-      throw mismatch(imageId.printed, converted)
+      throw idMismatch(imageId.printed, converted)
     }
     return { layoutDir, engine: { name: 'docker', version: abilities.server }, imageId: imageId.inspected }
   } finally {
     await remove(docker, tag)
   }
-}
-
-async function openDocker(
-  commands: Commands,
-): Promise<{ readonly docker: Docker; readonly abilities: DockerAbilities }> {
-  const path = systemProgram('docker')
-  if (path === undefined) throw engineMissing('no docker program is installed')
-  const docker: Docker = { commands, program: { name: 'docker', path } }
-  const [versions, plugin] = await Promise.all([
-    quick(docker, ['version', '--format', '{{json .}}']).catch((thrown: unknown) => {
-      throw notAnswering(thrown)
-    }),
-    quick(docker, ['buildx', 'version']).then(
-      () => true,
-      () => false,
-    ),
-  ])
-  const parsed = VERSIONS.safeParse(parseJson(versions))
-  if (!parsed.success) throw engineMissing('the docker client names no engine')
-  const { Client: client, Server: server } = parsed.data
-  const builder = builderOf(client.Version, plugin)
-  return { docker, abilities: { client: client.Version, server: server.Version, builder } }
 }
 
 async function build(docker: Docker, abilities: DockerAbilities, args: readonly string[]): Promise<void> {
@@ -139,52 +103,7 @@ async function reportedId(
   throw new GateError('evidence', { reason: 'image-id-missing', message })
 }
 
-async function save(
-  docker: Docker,
-  tag: string,
-  into: { readonly outDir: string; readonly imageId: Digest },
-): Promise<{ readonly configDigest: Digest; readonly manifestDigest: Digest }> {
-  const { commands, program } = docker
-  const running = commands.stream({ program, args: ['save', tag], grant: 'engine', timeoutMs: BUILD_MS })
-  const converting = importDockerArchive(running.stdout, { ...into, gzipLevel: 1 })
-  const [saved, converted] = await Promise.allSettled([running.done, converting])
-  if (saved.status === 'rejected') throw saved.reason
-  if (converted.status === 'rejected') throw converted.reason
-  return converted.value
-}
-
 /** Takes our private tag away; the layers stay in the cache of the engine. Never hides another failure. */
 async function remove(docker: Docker, tag: string): Promise<void> {
   await quick(docker, ['image', 'rm', '--no-prune', tag]).catch(() => undefined)
-}
-
-async function quick(docker: Docker, args: readonly string[]): Promise<string> {
-  const { commands, program } = docker
-  return (await commands.run({ program, args, grant: 'engine', timeoutMs: QUICK_MS })).stdout
-}
-
-function notAnswering(thrown: unknown): unknown {
-  if (!(thrown instanceof GateError) || !['exit-code', 'timed-out'].includes(thrown.reason)) return thrown
-  return engineMissing('no Docker engine answers', thrown)
-}
-
-function engineMissing(why: string, cause?: unknown): GateError {
-  const message = `${why}. Start one (and check DOCKER_HOST), or give a ready image: --subject oci-layout:DIR.`
-  return new GateError('tool', { reason: 'engine-missing', message, cause })
-}
-
-function mismatch(
-  id: Digest,
-  converted: { readonly configDigest: Digest; readonly manifestDigest: Digest },
-): GateError {
-  const message = `The engine built ${id}, but what it saved is ${converted.configDigest} (manifest ${converted.manifestDigest}).`
-  return new GateError('integrity', { reason: 'image-id-mismatch', message })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

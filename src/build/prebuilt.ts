@@ -1,6 +1,7 @@
 import { cp, lstat, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeError, GateError, systemErrorCode } from '../errors.js'
+import { importImageArchive } from '../oci/image-archive.js'
 import type { BuiltImage } from './built.js'
 
 const PARTS = ['oci-layout', 'index.json', 'blobs'] as const
@@ -26,6 +27,17 @@ export async function copyLayout(from: string, workDir: string): Promise<BuiltIm
       throw new GateError('tool', { reason, message, cause })
     }
   }
+  return { layoutDir, engine: null, imageId: null }
+}
+
+/**
+ * Unpacks an image archive (docker save, or OCI) into the private folder. Refuses what is neither, and every archive
+ * that does not hold exactly one sound image; see `importImageArchive`.
+ */
+export async function unpackArchive(file: string, workDir: string): Promise<BuiltImage> {
+  const layoutDir = join(workDir, 'layout')
+  await mkdir(layoutDir, { mode: 0o755 })
+  await importImageArchive(file, { outDir: layoutDir })
   return { layoutDir, engine: null, imageId: null }
 }
 

@@ -11,7 +11,7 @@ import { readSourceFile } from './source-file.js'
 const MAX_BYTES = 1024 * 1024
 
 /**
- * Reads the Dockerfile that the image is, or was, built from. A ready layout needs none; a build without one is a
+ * Reads the Dockerfile that the image is, or was, built from. A ready image needs none; a build without one is a
  * configuration error. Locations are relative to the workspace, as annotations want them.
  */
 export async function readDockerfile(request: Request, context: RunContext): Promise<Known<DockerfileFacts>> {

@@ -6,6 +6,7 @@ import { evidenceDocument } from '../record/evidence-document.js'
 import { RECORD_SCHEMA, type Problem, type RunRecord } from '../record/record.js'
 import { recordText } from '../report/render.js'
 import { renderSummary } from '../report/summary.js'
+import { subjectText } from '../request.js'
 import { programVersion } from '../version.js'
 import { openReportFolder, writeWhole } from '../tools/report-folder.js'
 import { factsOf } from '../tools/tool-set.js'
@@ -87,7 +88,7 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
     trigger: context?.trigger ?? { kind: run.kind, trusted: false },
     request: {
       image: request.image,
-      subject: request.subject.kind === 'build' ? 'build' : `oci-layout:${request.subject.dir}`,
+      subject: subjectText(request.subject),
       publish: request.publish,
       sign: request.sign ?? 'unset',
       tags: request.tags,

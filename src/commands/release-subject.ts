@@ -1,21 +1,18 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { parseImageName, type ImageReference } from '../evidence/reference.js'
 import { releaseImage } from '../release/release.js'
 import type { ReleaseOutcome, Signing } from '../release/request.js'
 import { bundleVerifyCommand } from '../release/verify-command.js'
-import type { Services } from '../services.js'
 import { programVersion } from '../version.js'
 import type { Commands } from '../tools/command.js'
-import { createCommands } from '../tools/commands.js'
 import { serveRegistry } from '../tools/crane.js'
 import { toolOf } from '../tools/tool-set.js'
+import { registryCommands } from './registry-commands.js'
 import { reportFolder, type Given, type ReleaseInput } from './run.js'
 
 /** Stage 8: hands the judged image to the room `release`, with the registry and the credentials that were asked for. */
 export async function releaseSubject(given: Given, input: ReleaseInput): Promise<ReleaseOutcome> {
   const { services, request } = given
-  const commands = await registryCommands(given)
+  const { commands, close } = await registryCommands(given)
   try {
     const image = await targetImage(given, commands, input)
     const outcome = await releaseImage(
@@ -45,7 +42,7 @@ export async function releaseSubject(given: Given, input: ReleaseInput): Promise
       ? withLastingCommand(outcome, reportFolder({ request }, given.facts))
       : outcome
   } finally {
-    await commands.stopAll()
+    await close()
   }
 }
 
@@ -70,29 +67,4 @@ async function targetImage(given: Given, commands: Commands, input: ReleaseInput
   const registry = await serveRegistry({ commands, program: toolOf(input.tools, 'crane').program })
   given.services.progress.note(`embedded registry at ${registry.host}, gone when this run ends`)
   return parseImageName(`${registry.host}/${image.path}`)
-}
-
-/** Processes of this stage; with given credentials they see a docker configuration that holds these alone. */
-async function registryCommands(given: Given): Promise<Commands> {
-  const { services, request } = given
-  const { registryUsername, registryPassword } = request
-  if (registryUsername === undefined || registryPassword === undefined) return services.newCommands()
-  const dir = await dockerConfig(
-    services,
-    parseImageName(request.image).host,
-    `${registryUsername}:${registryPassword}`,
-  )
-  const environment = { ...services.environment, DOCKER_CONFIG: dir }
-  return createCommands({ environment, workDir: services.workDir, signal: services.signal })
-}
-
-async function dockerConfig(services: Services, host: string, login: string): Promise<string> {
-  const dir = join(services.workDir, 'registry-login')
-  await mkdir(dir, { mode: 0o700 })
-  const server = host === 'docker.io' ? 'https://index.docker.io/v1/' : host
-  const auth = Buffer.from(login).toString('base64')
-  await writeFile(join(dir, 'config.json'), JSON.stringify({ auths: { [server]: { auth } } }), {
-    mode: 0o600,
-  })
-  return dir
 }

@@ -64,7 +64,7 @@ export const ROAD: Road = {
 
   build: async (given, { context, tools }) => {
     const { services, request, commands } = given
-    const building = buildSubject(given, context)
+    const building = buildSubject(given, { context, tools })
     const preparing = prepareDatabase(
       { commands, tools, signal: services.signal },
       { source: request.database ?? '', workDir: services.workDir },
@@ -72,7 +72,7 @@ export const ROAD: Road = {
     const [image, database] = await bothOf(building, preparing)
     const layout = await openLayout(image.layoutDir, { name: request.image })
     const hashed = await hashBlobs(layout)
-    const words = image.engine === null ? 'ready layout' : `${image.engine.name} ${image.engine.version}`
+    const words = image.engine === null ? 'ready image' : `${image.engine.name} ${image.engine.version}`
     return {
       value: { layout, engine: image.engine, database },
       detail: `${words}, ${hashed.objects} blobs hashed, ${size(hashed.bytes)}`,

@@ -120,9 +120,6 @@ function layerOf(
   if (kind === 'foreign') {
     throw refusal('evidence', 'layer-foreign', `${what} has a layer that is stored elsewhere (${mediaType})`)
   }
-  if (kind === 'zstd') {
-    throw refusal('evidence', 'layer-zstd', `${what} has a zstd layer: not available yet; compress with gzip`)
-  }
   if (kind === 'unknown') {
     throw refusal('evidence', 'layer-media-type', `${what} has a layer of unknown type ${mediaType}`)
   }

@@ -25,14 +25,14 @@ const GZIP_LAYERS: ReadonlySet<string> = new Set([
   'application/vnd.docker.image.rootfs.diff.tar.gzip',
 ])
 const FOREIGN_LAYER = /(?:\.nondistributable\.|\.foreign\.)/
-const ZSTD_LAYER = /(?:\+zstd|\.tar\.zstd)$/
+const ZSTD_LAYER = 'application/vnd.oci.image.layer.v1.tar+zstd'
 
 export type LayerKind = 'plain' | 'gzip' | 'zstd' | 'foreign' | 'unknown'
 
-/** How a layer's bytes are packed, by its media type alone; only `plain` and `gzip` can be read. */
+/** How a layer's bytes are packed, by its media type alone; `foreign` and `unknown` cannot be read. */
 export function layerKind(mediaType: string): LayerKind {
   if (PLAIN_LAYERS.has(mediaType)) return 'plain'
   if (GZIP_LAYERS.has(mediaType)) return 'gzip'
   if (FOREIGN_LAYER.test(mediaType)) return 'foreign'
-  return ZSTD_LAYER.test(mediaType) ? 'zstd' : 'unknown'
+  return mediaType === ZSTD_LAYER ? 'zstd' : 'unknown'
 }

@@ -9,6 +9,7 @@ import { parseSavedManifest } from '../evidence/docker-archive.js'
 import { parseImageConfig, parseManifestDocument } from '../evidence/oci-documents.js'
 import type { ReferencedDescriptor } from '../evidence/oci-documents.js'
 import { platformName } from '../evidence/oci-image.js'
+import { checkOneImage } from './archive-agreement.js'
 import { blobSink, storeBytes, unpackBlob } from './archive-blobs.js'
 import type { StoredBlob } from './archive-blobs.js'
 import { blobPath } from './blobs.js'
@@ -22,7 +23,10 @@ export interface ArchiveImport {
   /** A fresh folder for the layout; temporary files lie in it, too. */
   readonly outDir: string
   readonly gzipLevel: number
-  /** The engine's image id: must be the config digest, or the manifest digest of a containerd store. */
+  /**
+   * The engine's image id: must be the config digest, or the manifest digest of a containerd store. Without it
+   * all descriptions in the archive must lead to one image.
+   */
   readonly imageId?: Digest
 }
 
@@ -76,8 +80,9 @@ export async function importDockerArchive(tar: Readable, request: ArchiveImport)
     throw error
   }
   const kept = keptDescriptor(intake)
-  if (kept !== undefined) return keepLayout(intake, kept)
-  return convert(intake)
+  const imported = kept === undefined ? await convert(intake) : await keepLayout(intake, kept)
+  if (request.imageId === undefined) checkOneImage(intake.documents, imported.configDigest)
+  return imported
 }
 
 function take(intake: Intake, entry: TarEntry): EntrySink | undefined {
@@ -195,7 +200,7 @@ async function convert(intake: Intake): Promise<ImportedImage> {
     throw refuse('archive-config-digest', `${saved.config} of the saved image is ${configDigest}`)
   }
   if (request.imageId !== undefined && request.imageId !== configDigest) {
-    throw refuse('archive-image-id', `the engine built ${request.imageId} but saved ${configDigest}`)
+    throw refuse('archive-image-id', `the engine names ${request.imageId} but saved ${configDigest}`)
   }
   const facts = parseImageConfig(config, 'configuration of the saved image')
   const layers = await layersOf(intake, saved.layers, facts.diffIds)

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
+import * as zlib from 'node:zlib'
 import { GateError } from '../errors.js'
 import { layerKind } from '../evidence/oci-media.js'
 import type { LayerDescriptor } from '../evidence/subject.js'
 import { openBlob } from './blobs.js'
 import { malformed } from './tar-header.js'
+import { oneZstdFrame } from './zstd-frame.js'
 
 /** The uncompressed bytes of a layer, hashed on the way. */
 export interface LayerStream {
@@ -17,8 +18,16 @@ export interface LayerStream {
 const READ = 1024 * 1024
 const INFLATE = 256 * 1024
 
+/** Node has zstd since 22.15. */
+type Decoders = Partial<Pick<typeof zlib, 'createZstdDecompress'>>
+
+/** True where layers packed with zstd can be read. */
+export function canReadZstd(decoders: Decoders = zlib): boolean {
+  return decoders.createZstdDecompress !== undefined
+}
+
 /**
- * Opens one layer of a layout. Refuses broken gzip, bytes after the gzip data, more than `maxBytes` uncompressed,
+ * Opens one layer of a layout. Refuses broken gzip or zstd, bytes after the packed data, more than `maxBytes` uncompressed,
  * and at `finish` content that is not the diff_id of the image configuration.
  */
 export function layerStream(dir: string, layer: LayerDescriptor, maxBytes: number): LayerStream {
@@ -27,7 +36,7 @@ export function layerStream(dir: string, layer: LayerDescriptor, maxBytes: numbe
   let ended = false
 
   async function* chunks(): AsyncGenerator<Uint8Array> {
-    const source = layerKind(layer.mediaType) === 'gzip' ? inflated(dir, layer) : stored(dir, layer)
+    const source = unpacked(dir, layer)
     for await (const chunk of source) {
       bytes += chunk.byteLength
       if (bytes > maxBytes) {
@@ -55,6 +64,12 @@ export function layerStream(dir: string, layer: LayerDescriptor, maxBytes: numbe
   return { chunks: chunks(), finish }
 }
 
+function unpacked(dir: string, layer: LayerDescriptor): AsyncGenerator<Uint8Array> {
+  const kind = layerKind(layer.mediaType)
+  if (kind === 'gzip') return inflated(dir, layer)
+  return kind === 'zstd' ? decompressed(dir, layer) : stored(dir, layer)
+}
+
 async function* stored(dir: string, layer: LayerDescriptor): AsyncGenerator<Uint8Array> {
   const handle = await openBlob(dir, layer)
   try {
@@ -67,7 +82,7 @@ async function* stored(dir: string, layer: LayerDescriptor): AsyncGenerator<Uint
 /** Several gzip members are one stream (RFC 1952); anything else behind the last one is refused. */
 async function* inflated(dir: string, layer: LayerDescriptor): AsyncGenerator<Uint8Array> {
   const handle = await openBlob(dir, layer)
-  const gunzip = createGunzip({ chunkSize: INFLATE })
+  const gunzip = zlib.createGunzip({ chunkSize: INFLATE })
   const file = handle.createReadStream({ highWaterMark: READ })
   const feeding = pipeline(file, gunzip).catch(() => undefined)
   try {
@@ -87,6 +102,30 @@ async function* inflated(dir: string, layer: LayerDescriptor): AsyncGenerator<Ui
     file.destroy()
     await feeding
     await handle.close().catch(() => undefined)
+  }
+}
+
+/** One frame with a window of at most 128 MiB, the decoder's own limit; nothing behind it. */
+async function* decompressed(dir: string, layer: LayerDescriptor): AsyncGenerator<Uint8Array> {
+  if (!canReadZstd()) throw new TypeError('zstd layers are refused before they are read')
+  const decoder = zlib.createZstdDecompress({ chunkSize: INFLATE })
+  const packed = oneZstdFrame(stored(dir, layer), `layer ${layer.digest}`)
+  const feeding = pipeline(packed, decoder).catch(() => undefined)
+  try {
+    for await (const chunk of bytesOf(decoder)) yield chunk
+    if (decoder.bytesWritten !== layer.size) {
+      throw malformed('layer-zstd-trailing', `bytes behind the zstd frame of layer ${layer.digest}`)
+    }
+  } catch (cause) {
+    if (cause instanceof GateError) throw cause
+    throw new GateError('integrity', {
+      reason: 'layer-zstd-broken',
+      message: `layer ${layer.digest} is not sound zstd; rebuild the image`,
+      cause,
+    })
+  } finally {
+    decoder.destroy()
+    await feeding
   }
 }
 

@@ -61,7 +61,7 @@ export async function readLayers(
   const layers: LayerFacts[] = []
   let left = limits.maxBytes ?? 64 * 1024 ** 3
   for (const [at, layer] of image.layers.entries()) {
-    if (layerKind(layer.mediaType) !== 'plain' && layerKind(layer.mediaType) !== 'gzip') {
+    if (!['plain', 'gzip', 'zstd'].includes(layerKind(layer.mediaType))) {
       throw new GateError('evidence', {
         reason: 'layer-media-type',
         message: `layer ${layer.digest} cannot be read`,

@@ -9,9 +9,10 @@ import {
 import type { OciIndex, OciManifest, ReferencedDescriptor } from '../evidence/oci-documents.js'
 import { assembleImage, checkIsImage, claimsAttestation, runnableChildren } from '../evidence/oci-image.js'
 import type { Child } from '../evidence/oci-image.js'
-import { INDEX_TYPES, MANIFEST_TYPES } from '../evidence/oci-media.js'
+import { INDEX_TYPES, layerKind, MANIFEST_TYPES } from '../evidence/oci-media.js'
 import type { Descriptor, ImageSubject, PlatformImage } from '../evidence/subject.js'
 import { openRegular, readBlob } from './blobs.js'
+import { canReadZstd } from './layer-stream.js'
 
 /** A layout that was read and found sound in shape; `blobs` holds every reachable blob once. */
 export interface OpenLayout {
@@ -26,9 +27,12 @@ const MAX_CHILDREN = 128
 /**
  * Reads an OCI layout (OCI image spec, image-layout.md) that holds exactly one image, or one index of images, and
  * refuses everything that two readers could see differently. Manifests and configurations are checked against
- * their digests here; layers by `hashBlobs`. Throws GateError `integrity` or `evidence`, one reason per refusal.
+ * their digests here; layers by `hashBlobs`. `zstd` says whether zstd layers can be read; by default as Node can. Throws GateError `integrity` or `evidence`, one reason per refusal.
  */
-export async function openLayout(dir: string, request: { readonly name: string }): Promise<OpenLayout> {
+export async function openLayout(
+  dir: string,
+  request: { readonly name: string; readonly zstd?: boolean },
+): Promise<OpenLayout> {
   await checkFolders(dir)
   checkLayoutMarker(await readOwnFile(dir, 'oci-layout'), 'oci-layout')
   const outer = parseManifestDocument(await readOwnFile(dir, 'index.json'), {
@@ -44,6 +48,7 @@ export async function openLayout(dir: string, request: { readonly name: string }
   const platforms: PlatformImage[] = []
   for (const child of runnable) platforms.push(await readImage(dir, child))
   checkPlatforms(root, platforms)
+  if (!(request.zstd ?? canReadZstd())) refuseZstd(platforms)
   return {
     dir,
     subject: {
@@ -153,6 +158,18 @@ function checkPlatforms(root: Descriptor, platforms: readonly PlatformImage[]): 
       throw refusal('integrity', 'platform-duplicate', `${root.digest} names two images for ${platform}`)
     }
     seen.add(platform)
+  }
+}
+
+/** What cannot be unpacked cannot be held against its diff_id, so nothing of such an image is looked at. */
+function refuseZstd(platforms: readonly PlatformImage[]): void {
+  for (const { manifest, layers } of platforms) {
+    if (!layers.some(layer => layerKind(layer.mediaType) === 'zstd')) continue
+    throw refusal(
+      'evidence',
+      'layer-zstd',
+      `${manifest.digest} has a zstd layer, which Node ${process.version} cannot read: use Node 22.15 or later, or compress with gzip`,
+    )
   }
 }
 

@@ -12,6 +12,7 @@ export interface Crane {
 }
 
 const QUICK_MS = 60_000
+const PULL_MS = 60 * 60_000
 const PUSH_FLOOR = 128 * 1024
 const credentialsSchema = z.object({
   Username: z.string().max(4096).default(''),
@@ -47,6 +48,28 @@ export async function pushByDigest(
   if (printed === reference) return
   const message = `the registry took ${JSON.stringify(printed.slice(0, 300))} instead of ${reference}; nothing is tagged`
   throw new GateError('integrity', { reason: 'digest-not-accepted', message })
+}
+
+/**
+ * Fetches an image, or an index with all its images, by digest into a new OCI layout. Errors: `image-absent`,
+ * `pull-failed` and the reasons of a registry that does not answer (service).
+ */
+export async function pullByDigest(
+  crane: Crane,
+  pull: { readonly image: ImageReference; readonly digest: Digest; readonly layoutDir: string },
+): Promise<void> {
+  const { commands, program } = crane
+  const reference = pinnedReference(pull.image, pull.digest)
+  const args = ['pull', '--format', 'oci', reference, pull.layoutDir]
+  try {
+    await commands.run({ program, args, grant: 'registry', timeoutMs: PULL_MS })
+  } catch (thrown) {
+    if (thrown instanceof GateError && /MANIFEST_UNKNOWN|NAME_UNKNOWN|\b404\b/.test(thrown.message)) {
+      const message = `the registry has no ${reference}, or not for this login. Check name, digest and login`
+      throw new GateError('service', { reason: 'image-absent', message, cause: thrown })
+    }
+    throw explainRegistryCommand(thrown, `fetching ${reference}`, 'pull-failed')
+  }
 }
 
 /** Points one tag at a digest that is already in the repository. */
@@ -147,12 +170,12 @@ export async function headDigest(crane: Crane, reference: string): Promise<Diges
 }
 
 /** Gives a failed registry command the reason that the report shows; other errors pass through unchanged. */
-export function explainRegistryCommand(thrown: unknown, what: string): unknown {
+export function explainRegistryCommand(thrown: unknown, what: string, unknown = 'push-failed'): unknown {
   if (!(thrown instanceof GateError) || thrown.code !== 'tool') return thrown
   const found = REASONS.find(([, pattern]) => pattern.test(thrown.message))
   if (thrown.reason === 'timed-out') return failure('registry-timeout', what, thrown)
   if (thrown.reason !== 'exit-code' || found === undefined) {
-    return thrown.reason === 'exit-code' ? failure('push-failed', what, thrown) : thrown
+    return thrown.reason === 'exit-code' ? failure(unknown, what, thrown) : thrown
   }
   return failure(found[0], what, thrown)
 }

@@ -181,3 +181,19 @@ test('Java archives are not taken for clean without the database that tells them
   expect(onlyPlatform(inspection).vulnerabilities.state).toBe('missing')
   expect(inspection.problems.map(problem => problem.reason)).toEqual(['java-database-missing'])
 })
+
+test('layers packed with zstd give the same packages and findings as those packed with gzip', async () => {
+  const packed = { ...SAMPLE, layers: SAMPLE.layers.map(layer => ({ ...layer, zstd: true })) }
+  const { dir: gzip } = await makeLayout(join(bench.dir, 'as-gzip'), SAMPLE)
+  const { dir: zstd } = await makeLayout(join(bench.dir, 'as-zstd'), packed)
+  const [one, two] = [
+    await bench.inspect({ layoutDir: gzip, database }),
+    await bench.inspect({ layoutDir: zstd, database }),
+  ]
+  expect(two.problems).toEqual([])
+  const [first, second] = [onlyPlatform(one), onlyPlatform(two)]
+  expect(value(second.vulnerabilities).packages).toEqual(value(first.vulnerabilities).packages)
+  expect(value(second.vulnerabilities).findings).toEqual(value(first.vulnerabilities).findings)
+  expect(value(second.inventory)).toEqual(value(first.inventory))
+  expect(value(second.contents).executables).toBe(value(first.contents).executables)
+})

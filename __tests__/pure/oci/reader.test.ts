@@ -251,7 +251,11 @@ describe('openLayout refuses', () => {
       'a nondistributable layer',
       () => hostileLayer({ mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip' }),
     ],
-    ['layer-zstd', 'a zstd layer', () => hostileLayer({ mediaType: `${MEDIA.layer}+zstd` })],
+    [
+      'layer-media-type',
+      'a zstd layer of another family',
+      () => hostileLayer({ mediaType: 'application/vnd.docker.image.rootfs.diff.tar.zstd' }),
+    ],
     ['layer-media-type', 'an unknown layer', () => hostileLayer({ mediaType: 'application/octet-stream' })],
     [
       'layer-table-of-contents',
