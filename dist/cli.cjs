@@ -25,11 +25,11 @@ var __export = (target2, all) => {
   for (var name in all)
     __defProp(target2, name, { get: all[name], enumerable: true });
 };
-var __copyProps = (to, from, except, desc2) => {
-  if (from && typeof from === "object" || typeof from === "function") {
-    for (let key of __getOwnPropNames(from))
+var __copyProps = (to, from2, except, desc2) => {
+  if (from2 && typeof from2 === "object" || typeof from2 === "function") {
+    for (let key of __getOwnPropNames(from2))
       if (!__hasOwnProp.call(to, key) && key !== except)
-        __defProp(to, key, { get: () => from[key], enumerable: !(desc2 = __getOwnPropDesc(from, key)) || desc2.enumerable });
+        __defProp(to, key, { get: () => from2[key], enumerable: !(desc2 = __getOwnPropDesc(from2, key)) || desc2.enumerable });
   }
   return to;
 };
@@ -196,20 +196,152 @@ var init_worst = __esm({
   }
 });
 
+// src/evidence/digest.ts
+function isDigest(text5) {
+  return typeof text5 === "string" && DIGEST.test(text5);
+}
+function digestHex(digest2) {
+  return digest2.slice("sha256:".length);
+}
+var DIGEST;
+var init_digest = __esm({
+  "src/evidence/digest.ts"() {
+    "use strict";
+    DIGEST = /^sha256:[0-9a-f]{64}$/;
+  }
+});
+
+// src/evidence/reference.ts
+function parseImageName(text5) {
+  const refuse7 = (why) => invalidName(text5, why);
+  if (text5.includes("://")) throw refuse7("leave out the scheme");
+  if (text5.includes("@")) throw refuse7("leave out the digest: the digest is what the build gives");
+  if (text5.startsWith("[")) throw refuse7("IPv6 hosts are not available yet; use a host name");
+  if (text5.length === 0 || text5.length > MAX_NAME) throw refuse7("it must have 1 to 255 characters");
+  const { host, path: path3 } = splitHost(text5);
+  const last2 = path3.slice(path3.lastIndexOf("/") + 1);
+  if (last2.includes(":")) throw refuse7("leave out the tag: tags are given by the input `tags`");
+  if (!validHost(host)) throw refuse7(`${JSON.stringify(host)} is not a registry host`);
+  for (const component2 of path3.split("/")) {
+    if (!PATH_COMPONENT.test(component2)) throw refuse7(componentProblem(component2));
+  }
+  if (HEX_IDENTIFIER.test(path3)) throw refuse7("64 hex digits alone are an image id, not a name");
+  return reference(host, path3);
+}
+function parseReference(text5) {
+  const at2 = text5.indexOf("@");
+  const named2 = at2 === -1 ? text5 : text5.slice(0, at2);
+  const digest2 = at2 === -1 ? void 0 : text5.slice(at2 + 1);
+  if (digest2 !== void 0 && !isDigest(digest2)) {
+    throw invalidName(text5, "the digest must be sha256: and 64 lower-case hex digits");
+  }
+  const colon = named2.lastIndexOf(":");
+  const tagged = colon > named2.lastIndexOf("/");
+  const image = parseImageName(tagged ? named2.slice(0, colon) : named2);
+  return {
+    image,
+    ...tagged ? { tag: parseTagGrammar(named2.slice(colon + 1)) } : {},
+    ...digest2 === void 0 ? {} : { digest: digest2 }
+  };
+}
+function parseTag(text5) {
+  const tag = parseTagGrammar(text5);
+  if (RESERVED_TAG.test(tag)) {
+    throw invalidTag(text5, "this form is reserved for signatures and attestations");
+  }
+  return tag;
+}
+function pinnedReference(image, digest2) {
+  return `${image.name}@${digest2}`;
+}
+function registryOrigin(image) {
+  if (image.loopback) return `http://${image.host}`;
+  return `https://${image.host === "docker.io" ? "registry-1.docker.io" : image.host}`;
+}
+function splitHost(text5) {
+  const slash = text5.indexOf("/");
+  const first = slash === -1 ? "" : text5.slice(0, slash);
+  const isHost = first === "localhost" || /[.:A-Z]/.test(first);
+  if (slash === -1 || !isHost) return { host: "docker.io", path: slash === -1 ? `library/${text5}` : text5 };
+  const path3 = text5.slice(slash + 1);
+  if (first !== "docker.io" && first !== "index.docker.io") return { host: first, path: path3 };
+  return { host: "docker.io", path: path3.includes("/") ? path3 : `library/${path3}` };
+}
+function reference(host, path3) {
+  const loopback = /^(?:localhost|127\.0\.0\.1):[0-9]+$/.test(host);
+  return { host, path: path3, name: `${host}/${path3}`, loopback };
+}
+function validHost(host) {
+  if (!HOST.test(host)) return false;
+  const colon = host.indexOf(":");
+  if (colon === -1) return true;
+  const port = Number(host.slice(colon + 1));
+  return port >= 1 && port <= 65535;
+}
+function componentProblem(component2) {
+  if (component2 === "") return "it has an empty component";
+  if (component2 !== component2.toLowerCase()) return "the name must be lower case";
+  return `${JSON.stringify(component2)} is not a name component (a-z, 0-9, single . _ or __, any number of -)`;
+}
+function parseTagGrammar(text5) {
+  if (TAG.test(text5)) return text5;
+  throw invalidTag(text5, "a tag has 1 to 128 characters A-Z a-z 0-9 _ . - and starts with none of . and -");
+}
+function invalidName(text5, why) {
+  const message = `image ${JSON.stringify(shorten(text5))} is not a valid name: ${why}`;
+  return new GateError("config", { reason: "image-name-invalid", message });
+}
+function invalidTag(text5, why) {
+  const message = `tag ${JSON.stringify(shorten(text5))} is not valid: ${why}`;
+  return new GateError("config", { reason: "tag-invalid", message });
+}
+function shorten(text5) {
+  return text5.length > 120 ? `${text5.slice(0, 120)}…` : text5;
+}
+var MAX_NAME, PATH_COMPONENT, HOST, TAG, RESERVED_TAG, HEX_IDENTIFIER;
+var init_reference = __esm({
+  "src/evidence/reference.ts"() {
+    "use strict";
+    init_errors();
+    init_digest();
+    MAX_NAME = 255;
+    PATH_COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+    HOST = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]{1,5})?$/;
+    TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+    RESERVED_TAG = /^sha(?:256|512)-[0-9a-f]{32,}/;
+    HEX_IDENTIFIER = /^[0-9a-f]{64}$/;
+  }
+});
+
 // src/request.ts
 function later(name, description) {
   return { name, description, available: false };
+}
+function subjectText(subject) {
+  switch (subject.kind) {
+    case "build":
+      return "build";
+    case "oci-layout":
+      return `oci-layout:${subject.dir}`;
+    case "archive":
+      return `archive:${subject.file}`;
+    case "docker":
+      return `docker:${subject.reference}`;
+    case "registry":
+      return `registry:${pinnedReference(subject.image, subject.digest)}`;
+  }
 }
 var SURFACE, INPUTS;
 var init_request = __esm({
   "src/request.ts"() {
     "use strict";
+    init_reference();
     SURFACE = { default: "never", values: ["never"], later: ["auto", "always"], available: true };
     INPUTS = [
       { name: "image", description: "Name to release, without tag: registry/path.", available: true },
       {
         name: "subject",
-        description: "An image that exists already, as oci-layout:DIR. Empty: build the context.",
+        description: "An image that exists already, as oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…. Empty: build the context.",
         available: true
       },
       { name: "context", description: "Build context, a folder.", default: ".", available: true },
@@ -366,9 +498,9 @@ var require_picocolors = __commonJS({
     var argv = p.argv || [];
     var env = p.env || {};
     var isColorSupported = !(!!env.NO_COLOR || argv.includes("--no-color")) && (!!env.FORCE_COLOR || argv.includes("--color") || p.platform === "win32" || (p.stdout || {}).isTTY && env.TERM !== "dumb" || !!env.CI);
-    var formatter = (open8, close, replace = open8) => (input2) => {
-      let string4 = "" + input2, index = string4.indexOf(close, open8.length);
-      return ~index ? open8 + replaceClose(string4, close, replace, index) + close : open8 + string4 + close;
+    var formatter = (open10, close, replace = open10) => (input2) => {
+      let string4 = "" + input2, index = string4.indexOf(close, open10.length);
+      return ~index ? open10 + replaceClose(string4, close, replace, index) + close : open10 + string4 + close;
     };
     var replaceClose = (string4, close, replace, index) => {
       let result2 = "", cursor = 0;
@@ -920,107 +1052,6 @@ var init_terminal_surface = __esm({
   }
 });
 
-// src/evidence/digest.ts
-function isDigest(text5) {
-  return typeof text5 === "string" && DIGEST.test(text5);
-}
-function digestHex(digest2) {
-  return digest2.slice("sha256:".length);
-}
-var DIGEST;
-var init_digest = __esm({
-  "src/evidence/digest.ts"() {
-    "use strict";
-    DIGEST = /^sha256:[0-9a-f]{64}$/;
-  }
-});
-
-// src/evidence/reference.ts
-function parseImageName(text5) {
-  const refuse4 = (why) => invalidName(text5, why);
-  if (text5.includes("://")) throw refuse4("leave out the scheme");
-  if (text5.includes("@")) throw refuse4("leave out the digest: the digest is what the build gives");
-  if (text5.startsWith("[")) throw refuse4("IPv6 hosts are not available yet; use a host name");
-  if (text5.length === 0 || text5.length > MAX_NAME) throw refuse4("it must have 1 to 255 characters");
-  const { host, path: path3 } = splitHost(text5);
-  const last2 = path3.slice(path3.lastIndexOf("/") + 1);
-  if (last2.includes(":")) throw refuse4("leave out the tag: tags are given by the input `tags`");
-  if (!validHost(host)) throw refuse4(`${JSON.stringify(host)} is not a registry host`);
-  for (const component2 of path3.split("/")) {
-    if (!PATH_COMPONENT.test(component2)) throw refuse4(componentProblem(component2));
-  }
-  if (HEX_IDENTIFIER.test(path3)) throw refuse4("64 hex digits alone are an image id, not a name");
-  return reference(host, path3);
-}
-function parseTag(text5) {
-  const tag = parseTagGrammar(text5);
-  if (RESERVED_TAG.test(tag)) {
-    throw invalidTag(text5, "this form is reserved for signatures and attestations");
-  }
-  return tag;
-}
-function pinnedReference(image, digest2) {
-  return `${image.name}@${digest2}`;
-}
-function registryOrigin(image) {
-  if (image.loopback) return `http://${image.host}`;
-  return `https://${image.host === "docker.io" ? "registry-1.docker.io" : image.host}`;
-}
-function splitHost(text5) {
-  const slash = text5.indexOf("/");
-  const first = slash === -1 ? "" : text5.slice(0, slash);
-  const isHost = first === "localhost" || /[.:A-Z]/.test(first);
-  if (slash === -1 || !isHost) return { host: "docker.io", path: slash === -1 ? `library/${text5}` : text5 };
-  const path3 = text5.slice(slash + 1);
-  if (first !== "docker.io" && first !== "index.docker.io") return { host: first, path: path3 };
-  return { host: "docker.io", path: path3.includes("/") ? path3 : `library/${path3}` };
-}
-function reference(host, path3) {
-  const loopback = /^(?:localhost|127\.0\.0\.1):[0-9]+$/.test(host);
-  return { host, path: path3, name: `${host}/${path3}`, loopback };
-}
-function validHost(host) {
-  if (!HOST.test(host)) return false;
-  const colon = host.indexOf(":");
-  if (colon === -1) return true;
-  const port = Number(host.slice(colon + 1));
-  return port >= 1 && port <= 65535;
-}
-function componentProblem(component2) {
-  if (component2 === "") return "it has an empty component";
-  if (component2 !== component2.toLowerCase()) return "the name must be lower case";
-  return `${JSON.stringify(component2)} is not a name component (a-z, 0-9, single . _ or __, any number of -)`;
-}
-function parseTagGrammar(text5) {
-  if (TAG.test(text5)) return text5;
-  throw invalidTag(text5, "a tag has 1 to 128 characters A-Z a-z 0-9 _ . - and starts with none of . and -");
-}
-function invalidName(text5, why) {
-  const message = `image ${JSON.stringify(shorten(text5))} is not a valid name: ${why}`;
-  return new GateError("config", { reason: "image-name-invalid", message });
-}
-function invalidTag(text5, why) {
-  const message = `tag ${JSON.stringify(shorten(text5))} is not valid: ${why}`;
-  return new GateError("config", { reason: "tag-invalid", message });
-}
-function shorten(text5) {
-  return text5.length > 120 ? `${text5.slice(0, 120)}…` : text5;
-}
-var MAX_NAME, PATH_COMPONENT, HOST, TAG, RESERVED_TAG, HEX_IDENTIFIER;
-var init_reference = __esm({
-  "src/evidence/reference.ts"() {
-    "use strict";
-    init_errors();
-    init_digest();
-    MAX_NAME = 255;
-    PATH_COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
-    HOST = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]{1,5})?$/;
-    TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
-    RESERVED_TAG = /^sha(?:256|512)-[0-9a-f]{32,}/;
-    HEX_IDENTIFIER = /^[0-9a-f]{64}$/;
-  }
-});
-
 // src/inputs.ts
 function readInputs(read, names) {
   const problems3 = [];
@@ -1115,12 +1146,23 @@ function imageName(text5, label, problems3) {
 function subjectSource(text5, label, problems3) {
   if (text5 === "") return { kind: "build" };
   const [kind, rest] = split(text5, ":");
-  if (kind === "oci-layout" && rest !== "") return { kind: "oci-layout", dir: rest };
-  const later2 = ["archive", "docker", "registry"].includes(kind);
+  if (kind === "oci-layout" && rest !== "") return { kind, dir: rest };
+  if (kind === "archive" && rest !== "") return { kind, file: rest };
+  if (kind === "docker" && LOCAL_IMAGE.test(rest)) return { kind, reference: rest };
+  if (kind === "registry" && rest !== "") {
+    const build3 = { kind: "build" };
+    return parsed(() => registrySubject(rest), build3, { label: label("subject"), problems: problems3 });
+  }
   problems3.push(
-    later2 ? `${label("subject")}: '${kind}:' is not available yet in this version. Use oci-layout:DIR.` : `${label("subject")}: expected oci-layout:DIR, got '${text5}'.`
+    `${label("subject")}: expected oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…, got '${text5}'.`
   );
   return { kind: "build" };
+}
+function registrySubject(text5) {
+  const { image, digest: digest2 } = parseReference(text5);
+  if (digest2 !== void 0) return { kind: "registry", image, digest: digest2 };
+  const message = `'${text5}' names no digest. Write registry:REF@sha256:…, because a tag can move.`;
+  throw new GateError("config", { reason: "subject-not-pinned", message });
 }
 function platform(text5, label, problems3) {
   if (text5 === "") return "";
@@ -1201,14 +1243,14 @@ function contradictions(request, reading, label) {
   if (request.registryUsername === void 0 !== (request.registryPassword === void 0)) {
     problems3.push(`${label("registry-username")} and ${label("registry-password")} belong together.`);
   }
-  if (request.subject.kind === "oci-layout") {
+  if (request.subject.kind !== "build") {
     for (const name of ["build-args", "labels", "target", "platforms", "network"]) {
       if (reading.value(name) !== "")
-        problems3.push(`${label(name)}: has no meaning with a ready layout as subject.`);
+        problems3.push(`${label(name)}: has no meaning with a ready image as subject.`);
     }
   }
 }
-var PLATFORM, NAMES, MAX_VALUE;
+var PLATFORM, LOCAL_IMAGE, NAMES, MAX_VALUE;
 var init_inputs = __esm({
   "src/inputs.ts"() {
     "use strict";
@@ -1216,6 +1258,7 @@ var init_inputs = __esm({
     init_reference();
     init_request();
     PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/;
+    LOCAL_IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/;
     NAMES = {
       "build-args": /^[A-Za-z_][A-Za-z0-9_.-]*$/,
       labels: /^[A-Za-z0-9_][A-Za-z0-9_./-]*$/
@@ -2523,24 +2566,24 @@ function canonicalJson(value) {
 function sha256Hex(content) {
   return (0, import_node_crypto2.createHash)("sha256").update(content).digest("hex");
 }
-function written(value, path3, open8) {
+function written(value, path3, open10) {
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number" && Number.isFinite(value)) return JSON.stringify(value);
   if (typeof value !== "object") throw new TypeError(`${path3} is no JSON value (${typeof value})`);
-  if (open8.has(value)) throw new TypeError(`${path3} contains itself`);
-  open8.add(value);
-  const text5 = Array.isArray(value) ? listText(value, path3, open8) : mapText(value, path3, open8);
-  open8.delete(value);
+  if (open10.has(value)) throw new TypeError(`${path3} contains itself`);
+  open10.add(value);
+  const text5 = Array.isArray(value) ? listText(value, path3, open10) : mapText(value, path3, open10);
+  open10.delete(value);
   return text5;
 }
-function listText(list3, path3, open8) {
-  return `[${Array.from(list3, (item2, index) => written(item2, `${path3}[${String(index)}]`, open8)).join(",")}]`;
+function listText(list3, path3, open10) {
+  return `[${Array.from(list3, (item2, index) => written(item2, `${path3}[${String(index)}]`, open10)).join(",")}]`;
 }
-function mapText(map4, path3, open8) {
+function mapText(map4, path3, open10) {
   const prototype = Object.getPrototypeOf(map4);
   if (prototype !== Object.prototype && prototype !== null) throw new TypeError(`${path3} is no plain object`);
   const entries = Object.entries(map4);
-  const parts = entries.filter(([, item2]) => item2 !== void 0).sort(([left], [right]) => left < right ? -1 : 1).map(([key, item2]) => `${JSON.stringify(key)}:${written(item2, `${path3}.${key}`, open8)}`);
+  const parts = entries.filter(([, item2]) => item2 !== void 0).sort(([left], [right]) => left < right ? -1 : 1).map(([key, item2]) => `${JSON.stringify(key)}:${written(item2, `${path3}.${key}`, open10)}`);
   return `{${parts.join(",")}}`;
 }
 var import_node_crypto2;
@@ -23976,7 +24019,7 @@ function assemble(run2, log, facts) {
     trigger: context?.trigger ?? { kind: run2.kind, trusted: false },
     request: {
       image: request.image,
-      subject: request.subject.kind === "build" ? "build" : `oci-layout:${request.subject.dir}`,
+      subject: subjectText(request.subject),
       publish: request.publish,
       sign: request.sign ?? "unset",
       tags: request.tags
@@ -24014,6 +24057,7 @@ var init_finish = __esm({
     init_record();
     init_render();
     init_summary();
+    init_request();
     init_version();
     init_report_folder();
     init_tool_set();
@@ -27002,6 +27046,20 @@ async function pushByDigest(crane, push) {
   const message = `the registry took ${JSON.stringify(printed.slice(0, 300))} instead of ${reference2}; nothing is tagged`;
   throw new GateError("integrity", { reason: "digest-not-accepted", message });
 }
+async function pullByDigest(crane, pull) {
+  const { commands: commands2, program: program2 } = crane;
+  const reference2 = pinnedReference(pull.image, pull.digest);
+  const args = ["pull", "--format", "oci", reference2, pull.layoutDir];
+  try {
+    await commands2.run({ program: program2, args, grant: "registry", timeoutMs: PULL_MS });
+  } catch (thrown) {
+    if (thrown instanceof GateError && /MANIFEST_UNKNOWN|NAME_UNKNOWN|\b404\b/.test(thrown.message)) {
+      const message = `the registry has no ${reference2}, or not for this login. Check name, digest and login`;
+      throw new GateError("service", { reason: "image-absent", message, cause: thrown });
+    }
+    throw explainRegistryCommand(thrown, `fetching ${reference2}`, "pull-failed");
+  }
+}
 async function tagDigest(crane, image, digest2, tag) {
   const { commands: commands2, program: program2 } = crane;
   const args = ["tag", pinnedReference(image, digest2), tag];
@@ -27062,12 +27120,12 @@ async function headDigest(crane, reference2) {
   if (isDigest(digest2)) return digest2;
   throw new GateError("tool", { reason: "crane-answer", message: `crane names no digest for ${reference2}` });
 }
-function explainRegistryCommand(thrown, what) {
+function explainRegistryCommand(thrown, what, unknown2 = "push-failed") {
   if (!(thrown instanceof GateError) || thrown.code !== "tool") return thrown;
   const found = REASONS.find(([, pattern]) => pattern.test(thrown.message));
   if (thrown.reason === "timed-out") return failure2("registry-timeout", what, thrown);
   if (thrown.reason !== "exit-code" || found === void 0) {
-    return thrown.reason === "exit-code" ? failure2("push-failed", what, thrown) : thrown;
+    return thrown.reason === "exit-code" ? failure2(unknown2, what, thrown) : thrown;
   }
   return failure2(found[0], what, thrown);
 }
@@ -27082,7 +27140,7 @@ function parseJson(text5) {
     return void 0;
   }
 }
-var import_promises3, QUICK_MS, PUSH_FLOOR, credentialsSchema, REASONS;
+var import_promises3, QUICK_MS, PULL_MS, PUSH_FLOOR, credentialsSchema, REASONS;
 var init_crane = __esm({
   "src/tools/crane.ts"() {
     "use strict";
@@ -27092,6 +27150,7 @@ var init_crane = __esm({
     init_digest();
     init_reference();
     QUICK_MS = 6e4;
+    PULL_MS = 60 * 6e4;
     PUSH_FLOOR = 128 * 1024;
     credentialsSchema = external_exports.object({
       Username: external_exports.string().max(4096).default(""),
@@ -27432,7 +27491,7 @@ var require_b4a = __commonJS({
     function fill(buffer, value, offset, end2, encoding) {
       return toBuffer2(buffer).fill(value, offset, end2, encoding);
     }
-    function from(value, encodingOrOffset, length) {
+    function from2(value, encodingOrOffset, length) {
       return Buffer.from(value, encodingOrOffset, length);
     }
     function includes(buffer, value, byteOffset, encoding) {
@@ -27526,7 +27585,7 @@ var require_b4a = __commonJS({
       copy,
       equals,
       fill,
-      from,
+      from: from2,
       includes,
       indexOf,
       lastIndexOf,
@@ -29469,7 +29528,7 @@ var require_extract = __commonJS({
 // node_modules/tar-stream/constants.js
 var require_constants2 = __commonJS({
   "node_modules/tar-stream/constants.js"(exports2, module2) {
-    var constants12 = {
+    var constants13 = {
       // just for envs without fs
       S_IFMT: 61440,
       S_IFDIR: 16384,
@@ -29479,9 +29538,9 @@ var require_constants2 = __commonJS({
       S_IFLNK: 40960
     };
     try {
-      module2.exports = require("fs").constants || constants12;
+      module2.exports = require("fs").constants || constants13;
     } catch {
-      module2.exports = constants12;
+      module2.exports = constants13;
     }
   }
 });
@@ -29491,7 +29550,7 @@ var require_pack = __commonJS({
   "node_modules/tar-stream/pack.js"(exports2, module2) {
     var { Readable: Readable2, Writable, getStreamError } = require_streamx();
     var b4a = require_b4a();
-    var constants12 = require_constants2();
+    var constants13 = require_constants2();
     var headers = require_headers();
     var DMODE = 493;
     var FMODE = 420;
@@ -29694,16 +29753,16 @@ var require_pack = __commonJS({
       return new Pack(opts);
     };
     function modeToType(mode) {
-      switch (mode & constants12.S_IFMT) {
-        case constants12.S_IFBLK:
+      switch (mode & constants13.S_IFMT) {
+        case constants13.S_IFBLK:
           return "block-device";
-        case constants12.S_IFCHR:
+        case constants13.S_IFCHR:
           return "character-device";
-        case constants12.S_IFDIR:
+        case constants13.S_IFDIR:
           return "directory";
-        case constants12.S_IFIFO:
+        case constants13.S_IFIFO:
           return "fifo";
-        case constants12.S_IFLNK:
+        case constants13.S_IFLNK:
           return "symlink";
       }
       return "file";
@@ -29760,7 +29819,7 @@ async function readSmall(path3) {
     throw databaseError("database-metadata-missing", `has no readable ${METADATA_FILE}`, cause);
   }
 }
-async function copyHashed(from, to) {
+async function copyHashed(from2, to) {
   const hash2 = (0, import_node_crypto4.createHash)("sha256");
   let size2 = 0;
   const count2 = new import_node_stream.Transform({
@@ -29771,7 +29830,7 @@ async function copyHashed(from, to) {
     }
   });
   await (0, import_promises7.pipeline)(
-    (0, import_node_fs4.createReadStream)(from, { highWaterMark: 1 << 20 }),
+    (0, import_node_fs4.createReadStream)(from2, { highWaterMark: 1 << 20 }),
     count2,
     (0, import_node_fs4.createWriteStream)(to, { mode: 420 })
   );
@@ -30967,11 +31026,11 @@ function withInstructions(contents2, history, facts) {
 function makers(facts) {
   const froms = facts.instructions.filter((instruction) => instruction.keyword === "FROM");
   const chain4 = /* @__PURE__ */ new Set();
-  let at2 = froms.findIndex((from) => from.location.line === facts.finalStage.line);
+  let at2 = froms.findIndex((from2) => from2.location.line === facts.finalStage.line);
   while (at2 >= 0) {
     chain4.add(at2);
     const image = /^\S+/.exec(froms[at2]?.arguments ?? "")?.[0].toLowerCase();
-    at2 = froms.slice(0, at2).findLastIndex((from) => / as (\S+)$/i.exec(from.arguments)?.[1]?.toLowerCase() === image);
+    at2 = froms.slice(0, at2).findLastIndex((from2) => / as (\S+)$/i.exec(from2.arguments)?.[1]?.toLowerCase() === image);
   }
   return facts.instructions.filter(
     (instruction) => MAKES_LAYER.has(instruction.keyword) && chain4.has(instruction.stage) && !instruction.arguments.includes("<<")
@@ -31426,12 +31485,12 @@ async function writeLayoutFiles(dir, manifest, platform3) {
   );
   await (0, import_promises16.writeFile)((0, import_node_path13.join)(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
 }
-async function place(from, to) {
+async function place(from2, to) {
   try {
-    await (0, import_promises16.link)(from, to);
+    await (0, import_promises16.link)(from2, to);
   } catch (error62) {
     if (!(error62 instanceof Error && "code" in error62 && COPY_INSTEAD.has(String(error62.code)))) throw error62;
-    await (0, import_promises16.copyFile)(from, to);
+    await (0, import_promises16.copyFile)(from2, to);
   }
 }
 var import_promises16, import_node_path13, COPY_INSTEAD;
@@ -31451,7 +31510,7 @@ function layerKind(mediaType) {
   if (PLAIN_LAYERS.has(mediaType)) return "plain";
   if (GZIP_LAYERS.has(mediaType)) return "gzip";
   if (FOREIGN_LAYER.test(mediaType)) return "foreign";
-  return ZSTD_LAYER.test(mediaType) ? "zstd" : "unknown";
+  return mediaType === ZSTD_LAYER ? "zstd" : "unknown";
 }
 var INDEX_TYPES, MANIFEST_TYPES, CONFIG_TYPES, IN_TOTO_TYPE, PLAIN_LAYERS, GZIP_LAYERS, FOREIGN_LAYER, ZSTD_LAYER;
 var init_oci_media = __esm({
@@ -31479,7 +31538,7 @@ var init_oci_media = __esm({
       "application/vnd.docker.image.rootfs.diff.tar.gzip"
     ]);
     FOREIGN_LAYER = /(?:\.nondistributable\.|\.foreign\.)/;
-    ZSTD_LAYER = /(?:\+zstd|\.tar\.zstd)$/;
+    ZSTD_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd";
   }
 });
 
@@ -31491,16 +31550,16 @@ function readHeader(block) {
   checkSum(block);
   const flag = String.fromCharCode(block[156] ?? 0);
   const magic = block.toString("latin1", 257, 265);
-  const posix2 = magic.startsWith("ustar\0");
+  const posix3 = magic.startsWith("ustar\0");
   const gnu = magic === "ustar  \0";
-  if (!posix2 && !gnu && !isZero(block.subarray(257, 265)))
+  if (!posix3 && !gnu && !isZero(block.subarray(257, 265)))
     throw malformed("tar-magic", "an unknown kind of header");
-  if (posix2 && block.toString("latin1", 508, 512) === "tar\0") throw malformed("tar-star", "a star header");
+  if (posix3 && block.toString("latin1", 508, 512) === "tar\0") throw malformed("tar-star", "a star header");
   if (flag === "S") throw malformed("tar-sparse", "a sparse file");
   checkTime(block.subarray(136, 148));
-  if (posix2 || gnu) for (const at2 of [329, 337]) number4(block.subarray(at2, at2 + 8), "device number");
+  if (posix3 || gnu) for (const at2 of [329, 337]) number4(block.subarray(at2, at2 + 8), "device number");
   if (gnu) checkGnu(block);
-  const prefix = posix2 ? text2(block.subarray(345, 500)) : "";
+  const prefix = posix3 ? text2(block.subarray(345, 500)) : "";
   const name = text2(block.subarray(0, 100));
   return {
     flag,
@@ -31713,13 +31772,81 @@ var init_file_tree = __esm({
   }
 });
 
+// src/oci/zstd-frame.ts
+async function* oneZstdFrame(source, what) {
+  const walk3 = frame(what);
+  let wish = walk3.next(Buffer.alloc(0));
+  let held = Buffer.alloc(0);
+  let passed = 0;
+  for await (const chunk of source) {
+    let at2 = 0;
+    while (at2 < chunk.length) {
+      if (wish.done === true) throw refuse("layer-zstd-trailing", `bytes behind the zstd frame of ${what}`);
+      const skips = "skip" in wish.value;
+      const wanted = "skip" in wish.value ? wish.value.skip : wish.value.look;
+      const piece = chunk.subarray(at2, at2 + wanted - passed);
+      if (!skips) held = Buffer.concat([held, piece]);
+      at2 += piece.length;
+      passed += piece.length;
+      if (passed < wanted) continue;
+      wish = walk3.next(held);
+      held = Buffer.alloc(0);
+      passed = 0;
+    }
+    yield chunk;
+  }
+  if (wish.done !== true) throw refuse("layer-zstd-broken", `a zstd frame of ${what} that ends too early`);
+}
+function* frame(what) {
+  const head = yield { look: 5 };
+  const descriptor2 = head.readUInt8(4);
+  if (head.readUInt32LE(0) !== MAGIC2 || (descriptor2 & 8) !== 0) {
+    throw refuse("layer-zstd-broken", `something else than a zstd frame: ${what}`);
+  }
+  if ((descriptor2 & 3) !== 0) throw refuse("layer-zstd-broken", `a zstd dictionary: ${what}`);
+  const rest = headerBytes(descriptor2);
+  if (rest > 0) yield { skip: rest };
+  for (let last2 = false; !last2; ) {
+    const header = (yield { look: 3 }).readUIntLE(0, 3);
+    last2 = (header & 1) === 1;
+    const type = header >> 1 & 3;
+    if (type === BLOCK.reserved) throw refuse("layer-zstd-broken", `a reserved zstd block: ${what}`);
+    const size2 = type === BLOCK.rle ? 1 : header >> 3;
+    if (size2 > 0) yield { skip: size2 };
+  }
+  if ((descriptor2 & 4) !== 0) yield { skip: 4 };
+}
+function headerBytes(descriptor2) {
+  const single = (descriptor2 & 32) !== 0;
+  const flag = descriptor2 >> 6;
+  const contentSize = flag === 0 && single ? 1 : CONTENT_SIZE_BYTES[flag] ?? 0;
+  return (single ? 0 : 1) + contentSize;
+}
+function refuse(reason, found) {
+  const message = `The image holds ${found}. Rebuild it, or compress its layers with gzip.`;
+  return new GateError("integrity", { reason, message });
+}
+var MAGIC2, BLOCK, CONTENT_SIZE_BYTES;
+var init_zstd_frame = __esm({
+  "src/oci/zstd-frame.ts"() {
+    "use strict";
+    init_errors();
+    MAGIC2 = 4247762216;
+    BLOCK = { rle: 1, reserved: 3 };
+    CONTENT_SIZE_BYTES = [0, 2, 4, 8];
+  }
+});
+
 // src/oci/layer-stream.ts
+function canReadZstd(decoders = zlib) {
+  return decoders.createZstdDecompress !== void 0;
+}
 function layerStream(dir, layer2, maxBytes) {
   const hash2 = (0, import_node_crypto7.createHash)("sha256");
   let bytes = 0;
   let ended = false;
   async function* chunks() {
-    const source = layerKind(layer2.mediaType) === "gzip" ? inflated(dir, layer2) : stored(dir, layer2);
+    const source = unpacked(dir, layer2);
     for await (const chunk of source) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) {
@@ -31744,6 +31871,11 @@ function layerStream(dir, layer2, maxBytes) {
   }
   return { chunks: chunks(), finish: finish2 };
 }
+function unpacked(dir, layer2) {
+  const kind = layerKind(layer2.mediaType);
+  if (kind === "gzip") return inflated(dir, layer2);
+  return kind === "zstd" ? decompressed(dir, layer2) : stored(dir, layer2);
+}
 async function* stored(dir, layer2) {
   const handle = await openBlob(dir, layer2);
   try {
@@ -31754,7 +31886,7 @@ async function* stored(dir, layer2) {
 }
 async function* inflated(dir, layer2) {
   const handle = await openBlob(dir, layer2);
-  const gunzip = (0, import_node_zlib2.createGunzip)({ chunkSize: INFLATE });
+  const gunzip = zlib.createGunzip({ chunkSize: INFLATE });
   const file2 = handle.createReadStream({ highWaterMark: READ });
   const feeding = (0, import_promises17.pipeline)(file2, gunzip).catch(() => void 0);
   try {
@@ -31776,20 +31908,43 @@ async function* inflated(dir, layer2) {
     await handle.close().catch(() => void 0);
   }
 }
+async function* decompressed(dir, layer2) {
+  if (!canReadZstd()) throw new TypeError("zstd layers are refused before they are read");
+  const decoder = zlib.createZstdDecompress({ chunkSize: INFLATE });
+  const packed = oneZstdFrame(stored(dir, layer2), `layer ${layer2.digest}`);
+  const feeding = (0, import_promises17.pipeline)(packed, decoder).catch(() => void 0);
+  try {
+    for await (const chunk of bytesOf(decoder)) yield chunk;
+    if (decoder.bytesWritten !== layer2.size) {
+      throw malformed("layer-zstd-trailing", `bytes behind the zstd frame of layer ${layer2.digest}`);
+    }
+  } catch (cause) {
+    if (cause instanceof GateError) throw cause;
+    throw new GateError("integrity", {
+      reason: "layer-zstd-broken",
+      message: `layer ${layer2.digest} is not sound zstd; rebuild the image`,
+      cause
+    });
+  } finally {
+    decoder.destroy();
+    await feeding;
+  }
+}
 async function* bytesOf(stream) {
   for await (const chunk of stream) if (chunk instanceof Uint8Array) yield chunk;
 }
-var import_node_crypto7, import_promises17, import_node_zlib2, READ, INFLATE;
+var import_node_crypto7, import_promises17, zlib, READ, INFLATE;
 var init_layer_stream = __esm({
   "src/oci/layer-stream.ts"() {
     "use strict";
     import_node_crypto7 = require("node:crypto");
     import_promises17 = require("node:stream/promises");
-    import_node_zlib2 = require("node:zlib");
+    zlib = __toESM(require("node:zlib"), 1);
     init_errors();
     init_oci_media();
     init_blobs();
     init_tar_header();
+    init_zstd_frame();
     READ = 1024 * 1024;
     INFLATE = 256 * 1024;
   }
@@ -31967,10 +32122,10 @@ async function nextEntry(reader) {
   }
 }
 async function nextHeader(reader) {
-  const block = await reader.exactly(BLOCK);
+  const block = await reader.exactly(BLOCK2);
   if (block === null) return null;
   if (!isZero(block)) return readHeader(block);
-  let rest = await reader.exactly(BLOCK);
+  let rest = await reader.exactly(BLOCK2);
   while (rest !== null) {
     if (!isZero(rest)) throw malformed("tar-trailing-data", "data behind its end marker");
     rest = await reader.some(Number.MAX_SAFE_INTEGER);
@@ -31980,7 +32135,7 @@ async function nextHeader(reader) {
 async function extension(reader, header) {
   if (header.size > MAX_EXTENSION)
     throw malformed("tar-pax-size", `an extended header of ${header.size} bytes`);
-  const padded = Math.ceil(header.size / BLOCK) * BLOCK;
+  const padded = Math.ceil(header.size / BLOCK2) * BLOCK2;
   const data = padded === 0 ? Buffer.alloc(0) : await reader.exactly(padded);
   if (data === null) throw malformed("tar-truncated", "an extended header that ends too early");
   return Buffer.from(data.subarray(0, header.size));
@@ -32001,21 +32156,21 @@ async function copyData(reader, entry, sink) {
     const written2 = sink?.write(piece);
     if (written2 !== void 0) await written2;
   }
-  const padding = (BLOCK - entry.size % BLOCK) % BLOCK;
+  const padding = (BLOCK2 - entry.size % BLOCK2) % BLOCK2;
   if (padding > 0 && await reader.exactly(padding) === null) {
     throw malformed("tar-truncated", `an entry that ends too early: ${entry.path}`);
   }
   const ended = sink?.end();
   if (ended !== void 0) await ended;
 }
-var BLOCK, MAX_EXTENSION;
+var BLOCK2, MAX_EXTENSION;
 var init_tar_reader = __esm({
   "src/oci/tar-reader.ts"() {
     "use strict";
     init_byte_reader();
     init_tar_header();
     init_tar_pax();
-    BLOCK = 512;
+    BLOCK2 = 512;
     MAX_EXTENSION = 1024 * 1024;
   }
 });
@@ -32031,7 +32186,7 @@ async function readLayers(layout, image, limits = {}) {
   const layers = [];
   let left = limits.maxBytes ?? 64 * 1024 ** 3;
   for (const [at2, layer2] of image.layers.entries()) {
-    if (layerKind(layer2.mediaType) !== "plain" && layerKind(layer2.mediaType) !== "gzip") {
+    if (!["plain", "gzip", "zstd"].includes(layerKind(layer2.mediaType))) {
       throw new GateError("evidence", {
         reason: "layer-media-type",
         message: `layer ${layer2.digest} cannot be read`
@@ -32411,7 +32566,7 @@ var init_inspect = __esm({
 function parseStrictJson(bytes, rules2) {
   const limit = rules2.maxBytes ?? MAX_BYTES;
   if (bytes.byteLength > limit) {
-    refuse(rules2, "json-too-large", `is ${bytes.byteLength} bytes long, more than the ${limit} allowed`);
+    refuse2(rules2, "json-too-large", `is ${bytes.byteLength} bytes long, more than the ${limit} allowed`);
   }
   const folded = new Map([...rules2.knownKeys].map((key) => [fold(key), key]));
   const cursor = { text: decode4(bytes, rules2), rules: rules2, folded, at: 0, values: 0 };
@@ -32424,7 +32579,7 @@ function decode4(bytes, rules2) {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return refuse(rules2, "json-encoding", "is not valid UTF-8");
+    return refuse2(rules2, "json-encoding", "is not valid UTF-8");
   }
 }
 function fold(key) {
@@ -32434,9 +32589,9 @@ function readValue(cursor, depth, free) {
   skipSpace(cursor);
   cursor.values += 1;
   if (cursor.values > (cursor.rules.maxValues ?? 2e5)) {
-    refuse(cursor.rules, "json-too-many-values", "holds too many values");
+    refuse2(cursor.rules, "json-too-many-values", "holds too many values");
   }
-  if (depth > (cursor.rules.maxDepth ?? 32)) refuse(cursor.rules, "json-too-deep", "is nested too deeply");
+  if (depth > (cursor.rules.maxDepth ?? 32)) refuse2(cursor.rules, "json-too-deep", "is nested too deeply");
   const next = cursor.text[cursor.at];
   if (next === "{") return readObject(cursor, depth, free);
   if (next === "[") return readArray(cursor, depth);
@@ -32467,14 +32622,14 @@ function readObject(cursor, depth, free) {
 }
 function checkKey(cursor, given) {
   const { object: object2, key, free } = given;
-  if (key === "__proto__") refuse(cursor.rules, "json-reserved-key", 'uses the key "__proto__"');
+  if (key === "__proto__") refuse2(cursor.rules, "json-reserved-key", 'uses the key "__proto__"');
   if (Object.hasOwn(object2, key)) {
-    refuse(cursor.rules, "json-duplicate-key", `has the key ${JSON.stringify(key)} twice in one object`);
+    refuse2(cursor.rules, "json-duplicate-key", `has the key ${JSON.stringify(key)} twice in one object`);
   }
   if (free) return;
   const known2 = cursor.folded.get(fold(key));
   if (known2 !== void 0 && known2 !== key && !cursor.rules.knownKeys.has(key)) {
-    refuse(
+    refuse2(
       cursor.rules,
       "json-key-case",
       `has the key ${JSON.stringify(key)}, which some readers take for ${JSON.stringify(known2)}`
@@ -32496,7 +32651,7 @@ function readArray(cursor, depth) {
 function readString(cursor) {
   const value = JSON.parse(take(cursor, STRING));
   if (typeof value !== "string") return syntax(cursor);
-  if (!value.isWellFormed()) refuse(cursor.rules, "json-encoding", "holds half a surrogate pair");
+  if (!value.isWellFormed()) refuse2(cursor.rules, "json-encoding", "holds half a surrogate pair");
   return value;
 }
 function skipSpace(cursor) {
@@ -32517,9 +32672,9 @@ function take(cursor, pattern) {
   return match[0];
 }
 function syntax(cursor) {
-  return refuse(cursor.rules, "json-syntax", `is not JSON at character ${cursor.at + 1}`);
+  return refuse2(cursor.rules, "json-syntax", `is not JSON at character ${cursor.at + 1}`);
 }
-function refuse(rules2, reason, text5) {
+function refuse2(rules2, reason, text5) {
   const code2 = reason.startsWith("json-too-") || reason === "json-syntax" ? "evidence" : "integrity";
   throw new GateError(code2, { reason, message: `${rules2.what} ${text5}; rebuild the image with a sound tool` });
 }
@@ -32786,9 +32941,6 @@ function layerOf(what, layer2, diffId) {
   if (kind === "foreign") {
     throw refusal2("evidence", "layer-foreign", `${what} has a layer that is stored elsewhere (${mediaType})`);
   }
-  if (kind === "zstd") {
-    throw refusal2("evidence", "layer-zstd", `${what} has a zstd layer: not available yet; compress with gzip`);
-  }
   if (kind === "unknown") {
     throw refusal2("evidence", "layer-media-type", `${what} has a layer of unknown type ${mediaType}`);
   }
@@ -32827,6 +32979,7 @@ async function openLayout(dir, request) {
   const platforms = [];
   for (const child of runnable) platforms.push(await readImage(dir, child));
   checkPlatforms(root, platforms);
+  if (!(request.zstd ?? canReadZstd())) refuseZstd(platforms);
   return {
     dir,
     subject: {
@@ -32930,6 +33083,16 @@ function checkPlatforms(root, platforms) {
     seen.add(platform3);
   }
 }
+function refuseZstd(platforms) {
+  for (const { manifest, layers } of platforms) {
+    if (!layers.some((layer2) => layerKind(layer2.mediaType) === "zstd")) continue;
+    throw refusal2(
+      "evidence",
+      "layer-zstd",
+      `${manifest.digest} has a zstd layer, which Node ${process.version} cannot read: use Node 22.15 or later, or compress with gzip`
+    );
+  }
+}
 function reachable(root, children) {
   const all = /* @__PURE__ */ new Map();
   const descriptors = [
@@ -32960,6 +33123,7 @@ var init_reader = __esm({
     init_oci_image();
     init_oci_media();
     init_blobs();
+    init_layer_stream();
     MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
     MAX_CHILDREN = 128;
   }
@@ -33094,15 +33258,15 @@ var init_exceptions = __esm({
 // src/policy/unwrap.ts
 function unwrap(evidence, needs) {
   const unmet = [];
-  const absent = [];
+  const absent2 = [];
   const image = {};
   const names = needs;
   for (const need of names) {
-    if (!isPlatformNeed(need)) image[need] = take2(evidence[need], need, { unmet, absent });
+    if (!isPlatformNeed(need)) image[need] = take2(evidence[need], need, { unmet, absent: absent2 });
   }
   const platformNeeds = names.filter(isPlatformNeed);
-  const platforms = platformNeeds.length === 0 ? [] : takePlatforms(evidence, platformNeeds, { unmet, absent });
-  const first = absent[0];
+  const platforms = platformNeeds.length === 0 ? [] : takePlatforms(evidence, platformNeeds, { unmet, absent: absent2 });
+  const first = absent2[0];
   if (unmet.length > 0) return { state: "unmet", why: unmet };
   if (first !== void 0) return { state: "not-applicable", why: first };
   return { state: "present", value: { ...image, platforms } };
@@ -34744,7 +34908,7 @@ async function writeProgram({ asset, part, assetHash, programHash }) {
 }
 async function writeMember([source, hashing], wanted) {
   const entries = (0, import_tar_stream2.extract)();
-  const reading = (0, import_promises25.pipeline)(source, hashing, (0, import_node_zlib3.createGunzip)(), entries);
+  const reading = (0, import_promises25.pipeline)(source, hashing, (0, import_node_zlib2.createGunzip)(), entries);
   reading.catch(() => void 0);
   let found = 0;
   for await (const entry of entries) {
@@ -34779,7 +34943,7 @@ function unreadable(asset, why) {
   const message = `${asset} has the pinned hash but could not be unpacked: ${why}. Is the disk full?`;
   return new GateError("tool", { reason: "asset-unreadable", message });
 }
-var import_node_crypto12, import_node_fs8, import_promises24, import_node_path22, import_node_stream3, import_promises25, import_node_zlib3, import_tar_stream2, MAX_PROGRAM_BYTES;
+var import_node_crypto12, import_node_fs8, import_promises24, import_node_path22, import_node_stream3, import_promises25, import_node_zlib2, import_tar_stream2, MAX_PROGRAM_BYTES;
 var init_unpack = __esm({
   "src/tools/unpack.ts"() {
     "use strict";
@@ -34789,7 +34953,7 @@ var init_unpack = __esm({
     import_node_path22 = require("node:path");
     import_node_stream3 = require("node:stream");
     import_promises25 = require("node:stream/promises");
-    import_node_zlib3 = require("node:zlib");
+    import_node_zlib2 = require("node:zlib");
     import_tar_stream2 = __toESM(require_tar_stream(), 1);
     init_errors();
     init_hash();
@@ -34804,13 +34968,13 @@ async function installFound(services, request) {
     return await bareProgram(services, { name, source: "path", path: await onPath(services, name) });
   const file2 = pinned === void 0 ? void 0 : (0, import_node_path23.join)(origin.folder, pinned.asset.asset);
   if (pinned !== void 0 && file2 !== void 0 && await isThere(file2)) {
-    const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-    if (unpacked.state === "wrong-hash")
+    const unpacked2 = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+    if (unpacked2.state === "wrong-hash")
       throw new GateError("integrity", {
         reason: "asset-hash-mismatch",
-        message: `${pinned.asset.asset} in the given folder has SHA-256 ${unpacked.found}, expected ${pinned.asset.sha256}. It was not used.`
+        message: `${pinned.asset.asset} in the given folder has SHA-256 ${unpacked2.found}, expected ${pinned.asset.sha256}. It was not used.`
       });
-    const { path: path3, sha256: sha2564 } = unpacked;
+    const { path: path3, sha256: sha2564 } = unpacked2;
     const facts = { name, version: pinned.tool.version, source: "dir", sha256: sha2564, verified: true };
     return { program: { name, path: path3, sha256: sha2564 }, facts };
   }
@@ -35029,11 +35193,11 @@ function describe3(name, found) {
 }
 async function unpackIfThere(services, { pinned, name, file: file2, folder }) {
   if (!await isThere(file2)) return void 0;
-  const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-  if (unpacked.state === "unpacked") return unpacked;
+  const unpacked2 = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+  if (unpacked2.state === "unpacked") return unpacked2;
   const gone = await dropEntry(file2);
   services.log(
-    `WARNING: ${pinned.asset.asset} in the tool cache was changed (SHA-256 ${unpacked.found}); it was ${gone ? "deleted" : "ignored"} and is downloaded again`
+    `WARNING: ${pinned.asset.asset} in the tool cache was changed (SHA-256 ${unpacked2.found}); it was ${gone ? "deleted" : "ignored"} and is downloaded again`
   );
   return void 0;
 }
@@ -35109,10 +35273,58 @@ var init_docker_archive = __esm({
   }
 });
 
+// src/oci/archive-agreement.ts
+function checkOneImage(documents, configDigest) {
+  const saved = documents.get("manifest.json");
+  if (saved !== void 0) {
+    const place2 = import_node_path26.posix.normalize(parseSavedManifest(saved).config).replace(/^\.?\//, "");
+    if (digestOf(documents.get(place2)) !== configDigest) throw twoImages("manifest.json", configDigest);
+  }
+  const index = documents.get("index.json");
+  if (index !== void 0) checkIndex(index, documents, configDigest);
+}
+function checkIndex(bytes, documents, configDigest) {
+  const index = parseManifestDocument(bytes, { what: "index.json of the saved image", expectedType: null });
+  const listed = index.kind === "index" ? index.manifests : [];
+  const digests = new Set(listed.map((descriptor2) => descriptor2.digest));
+  if (digests.size > 1) {
+    const message = `index.json of the saved image names ${digests.size} images; save exactly one`;
+    throw new GateError("evidence", { reason: "archive-many-images", message });
+  }
+  const [first] = listed;
+  const manifest = first && documents.get(`blobs/sha256/${first.digest.slice("sha256:".length)}`);
+  if (first === void 0 || manifest === void 0 || digestOf(manifest) !== first.digest) {
+    throw twoImages("index.json", configDigest);
+  }
+  const { mediaType, digest: digest2 } = first;
+  const document4 = parseManifestDocument(manifest, { what: `manifest ${digest2}`, expectedType: mediaType });
+  if (document4.kind === "manifest" && document4.config.digest !== configDigest) {
+    throw twoImages("index.json", configDigest);
+  }
+}
+function digestOf(bytes) {
+  return bytes === void 0 ? "" : `sha256:${(0, import_node_crypto13.createHash)("sha256").update(bytes).digest("hex")}`;
+}
+function twoImages(file2, configDigest) {
+  const message = `${file2} of the saved image does not lead to ${configDigest}, its other description does: engines would load different images. Save the image again.`;
+  return new GateError("integrity", { reason: "archive-two-images", message });
+}
+var import_node_crypto13, import_node_path26;
+var init_archive_agreement = __esm({
+  "src/oci/archive-agreement.ts"() {
+    "use strict";
+    import_node_crypto13 = require("node:crypto");
+    import_node_path26 = require("node:path");
+    init_errors();
+    init_docker_archive();
+    init_oci_documents();
+  }
+});
+
 // src/oci/archive-blobs.ts
 function measured(tally) {
   return async function* (source) {
-    const hash2 = (0, import_node_crypto13.createHash)("sha256");
+    const hash2 = (0, import_node_crypto14.createHash)("sha256");
     for await (const chunk of source) {
       hash2.update(chunk);
       tally.size += chunk.byteLength;
@@ -35123,10 +35335,10 @@ function measured(tally) {
 }
 function blobSink(given, done) {
   const { outDir, kind } = given;
-  const temporary = (0, import_node_path26.join)(outDir, `incoming-${given.number}`);
-  const original = (0, import_node_crypto13.createHash)("sha256");
+  const temporary = (0, import_node_path27.join)(outDir, `incoming-${given.number}`);
+  const original = (0, import_node_crypto14.createHash)("sha256");
   const tally = { digest: "sha256:", size: 0 };
-  const head = kind === "plain" ? (0, import_node_zlib4.createGzip)({ level: given.gzipLevel, chunkSize: 256 * 1024 }) : new import_node_stream4.PassThrough({ highWaterMark: 1024 * 1024 });
+  const head = kind === "plain" ? (0, import_node_zlib3.createGzip)({ level: given.gzipLevel, chunkSize: 256 * 1024 }) : new import_node_stream4.PassThrough({ highWaterMark: 1024 * 1024 });
   const stored2 = (0, import_promises29.pipeline)(head, measured(tally), (0, import_node_fs9.createWriteStream)(temporary, { flags: "wx" }));
   let failure3;
   stored2.catch((error62) => {
@@ -35151,10 +35363,10 @@ function drained(stream) {
 }
 async function unpackBlob(outDir, blob) {
   const tally = { digest: "sha256:", size: 0 };
-  const temporary = (0, import_node_path26.join)(outDir, "unpacking");
+  const temporary = (0, import_node_path27.join)(outDir, "unpacking");
   await (0, import_promises29.pipeline)(
     (0, import_node_fs9.createReadStream)(blobPath(outDir, blob.digest)),
-    (0, import_node_zlib4.createGunzip)(),
+    (0, import_node_zlib3.createGunzip)(),
     measured(tally),
     (0, import_node_fs9.createWriteStream)(temporary, { flags: "w" })
   );
@@ -35170,17 +35382,17 @@ async function storeBytes(given, bytes) {
   if (blob === void 0) throw new Error("a sink that ended has stored its blob");
   return blob;
 }
-var import_node_crypto13, import_node_fs9, import_promises28, import_node_path26, import_node_stream4, import_promises29, import_node_zlib4;
+var import_node_crypto14, import_node_fs9, import_promises28, import_node_path27, import_node_stream4, import_promises29, import_node_zlib3;
 var init_archive_blobs = __esm({
   "src/oci/archive-blobs.ts"() {
     "use strict";
-    import_node_crypto13 = require("node:crypto");
+    import_node_crypto14 = require("node:crypto");
     import_node_fs9 = require("node:fs");
     import_promises28 = require("node:fs/promises");
-    import_node_path26 = require("node:path");
+    import_node_path27 = require("node:path");
     import_node_stream4 = require("node:stream");
     import_promises29 = require("node:stream/promises");
-    import_node_zlib4 = require("node:zlib");
+    import_node_zlib3 = require("node:zlib");
     init_blobs();
   }
 });
@@ -35188,8 +35400,8 @@ var init_archive_blobs = __esm({
 // src/oci/docker-archive.ts
 async function importDockerArchive(tar, request) {
   const { outDir } = request;
-  await (0, import_promises30.mkdir)((0, import_node_path27.join)(outDir, "blobs", "sha256"), { recursive: true });
-  if ((await (0, import_promises30.readdir)(outDir)).length !== 1) throw refuse2("archive-not-empty", `${outDir} is not empty`);
+  await (0, import_promises30.mkdir)((0, import_node_path28.join)(outDir, "blobs", "sha256"), { recursive: true });
+  if ((await (0, import_promises30.readdir)(outDir)).length !== 1) throw refuse3("archive-not-empty", `${outDir} is not empty`);
   const intake = {
     request,
     seen: /* @__PURE__ */ new Set(),
@@ -35206,19 +35418,20 @@ async function importDockerArchive(tar, request) {
     throw error62;
   }
   const kept = keptDescriptor(intake);
-  if (kept !== void 0) return keepLayout(intake, kept);
-  return convert(intake);
+  const imported = kept === void 0 ? await convert(intake) : await keepLayout(intake, kept);
+  if (request.imageId === void 0) checkOneImage(intake.documents, imported.configDigest);
+  return imported;
 }
 function take3(intake, entry) {
   const { path: path3, type } = entry;
   if (type === "directory") return void 0;
-  if (intake.seen.has(path3)) throw refuse2("archive-duplicate", `the saved image holds ${path3} twice`);
+  if (intake.seen.has(path3)) throw refuse3("archive-duplicate", `the saved image holds ${path3} twice`);
   intake.seen.add(path3);
   if (type === "symlink") {
-    intake.links.set(path3, import_node_path27.posix.normalize(import_node_path27.posix.join(import_node_path27.posix.dirname(path3), entry.linkname)));
+    intake.links.set(path3, import_node_path28.posix.normalize(import_node_path28.posix.join(import_node_path28.posix.dirname(path3), entry.linkname)));
     return void 0;
   }
-  if (type !== "file") throw refuse2("archive-entry", `the saved image holds a ${type}: ${path3}`);
+  if (type !== "file") throw refuse3("archive-entry", `the saved image holds a ${type}: ${path3}`);
   return fileSink(intake, entry);
 }
 function fileSink(intake, { path: path3, size: size2 }) {
@@ -35278,9 +35491,9 @@ async function keepLayout(intake, image) {
   const { outDir } = intake.request;
   for (const [path3, blob] of intake.blobs) {
     if (blob.kind !== "plain") continue;
-    const unpacked = await unpackBlob(outDir, blob);
-    if (unpacked.digest !== blob.original)
-      throw refuse2("archive-blob-digest", `${path3} changed while unpacking`);
+    const unpacked2 = await unpackBlob(outDir, blob);
+    if (unpacked2.digest !== blob.original)
+      throw refuse3("archive-blob-digest", `${path3} changed while unpacking`);
     await (0, import_promises30.rm)(blobPath(outDir, blob.digest), { force: true });
   }
   for (const [path3, bytes] of intake.documents) {
@@ -35288,30 +35501,30 @@ async function keepLayout(intake, image) {
   }
   const { mediaType, digest: digest2, size: size2 } = image;
   await (0, import_promises30.writeFile)(
-    (0, import_node_path27.join)(outDir, "index.json"),
+    (0, import_node_path28.join)(outDir, "index.json"),
     JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType, digest: digest2, size: size2 }] })
   );
-  await (0, import_promises30.writeFile)((0, import_node_path27.join)(outDir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  await (0, import_promises30.writeFile)((0, import_node_path28.join)(outDir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   const { subject } = await openLayout(outDir, { name: "saved" });
   const [platform3] = subject.platforms;
   if (platform3 === void 0 || subject.platforms.length > 1) {
-    throw refuse2("archive-many-images", "the saved image holds several platforms; build one");
+    throw refuse3("archive-many-images", "the saved image holds several platforms; build one");
   }
   return { configDigest: platform3.configDigest, manifestDigest: subject.digest, store: "containerd" };
 }
 async function convert(intake) {
   const { request, documents } = intake;
   const manifest = documents.get("manifest.json");
-  if (manifest === void 0) throw refuse2("archive-no-manifest", "the saved image has no manifest.json");
+  if (manifest === void 0) throw refuse3("archive-no-manifest", "the saved image has no manifest.json");
   const saved = parseSavedManifest(manifest);
   const config2 = documents.get(inside(saved.config));
-  if (config2 === void 0) throw refuse2("archive-missing", `the saved image lacks ${saved.config}`);
+  if (config2 === void 0) throw refuse3("archive-missing", `the saved image lacks ${saved.config}`);
   const configDigest = sha2563(config2);
   if (!saved.config.includes(configDigest.slice("sha256:".length))) {
-    throw refuse2("archive-config-digest", `${saved.config} of the saved image is ${configDigest}`);
+    throw refuse3("archive-config-digest", `${saved.config} of the saved image is ${configDigest}`);
   }
   if (request.imageId !== void 0 && request.imageId !== configDigest) {
-    throw refuse2("archive-image-id", `the engine built ${request.imageId} but saved ${configDigest}`);
+    throw refuse3("archive-image-id", `the engine names ${request.imageId} but saved ${configDigest}`);
   }
   const facts = parseImageConfig(config2, "configuration of the saved image");
   const layers = await layersOf(intake, saved.layers, facts.diffIds);
@@ -35328,14 +35541,14 @@ async function convert(intake) {
 }
 async function layersOf(intake, paths, diffIds) {
   if (paths.length !== diffIds.length) {
-    throw refuse2("archive-layer-count", `the saved image has ${paths.length} layers, not ${diffIds.length}`);
+    throw refuse3("archive-layer-count", `the saved image has ${paths.length} layers, not ${diffIds.length}`);
   }
   const layers = [];
   for (const [at2, path3] of paths.entries()) {
     const { digest: digest2, size: size2, original, kind } = await layerAt(intake, path3);
-    if (kind === "gzip") throw refuse2("archive-compressed", `layer ${path3} of the saved image is compressed`);
+    if (kind === "gzip") throw refuse3("archive-compressed", `layer ${path3} of the saved image is compressed`);
     if (original !== diffIds[at2]) {
-      throw refuse2(
+      throw refuse3(
         "archive-diff-id",
         `layer ${path3} of the saved image is ${original}, not ${String(diffIds[at2])}`
       );
@@ -35350,34 +35563,35 @@ async function layerAt(intake, path3) {
   const known2 = intake.blobs.get(place2);
   if (known2 !== void 0) return known2;
   const bytes = intake.documents.get(place2);
-  if (bytes === void 0) throw refuse2("archive-missing", `the saved image lacks ${path3}`);
+  if (bytes === void 0) throw refuse3("archive-missing", `the saved image lacks ${path3}`);
   const blob = await storeBytes(target(intake, "plain"), bytes);
   intake.blobs.set(place2, blob);
   return blob;
 }
 function inside(path3) {
-  return import_node_path27.posix.normalize(path3).replace(/^\.?\//, "");
+  return import_node_path28.posix.normalize(path3).replace(/^\.?\//, "");
 }
 function sha2563(bytes) {
-  const digest2 = `sha256:${(0, import_node_crypto14.createHash)("sha256").update(bytes).digest("hex")}`;
+  const digest2 = `sha256:${(0, import_node_crypto15.createHash)("sha256").update(bytes).digest("hex")}`;
   if (!isDigest(digest2)) throw new Error("SHA-256 always has 64 hex digits");
   return digest2;
 }
-function refuse2(reason, message) {
+function refuse3(reason, message) {
   return new GateError("integrity", { reason, message: `${message}; save the image again` });
 }
-var import_node_crypto14, import_promises30, import_node_path27, MAX_DOCUMENT, BLOB, MANIFEST_TYPE, CONFIG_TYPE, LAYER_TYPE;
+var import_node_crypto15, import_promises30, import_node_path28, MAX_DOCUMENT, BLOB, MANIFEST_TYPE, CONFIG_TYPE, LAYER_TYPE;
 var init_docker_archive2 = __esm({
   "src/oci/docker-archive.ts"() {
     "use strict";
-    import_node_crypto14 = require("node:crypto");
+    import_node_crypto15 = require("node:crypto");
     import_promises30 = require("node:fs/promises");
-    import_node_path27 = require("node:path");
+    import_node_path28 = require("node:path");
     init_errors();
     init_digest();
     init_docker_archive();
     init_oci_documents();
     init_oci_image();
+    init_archive_agreement();
     init_archive_blobs();
     init_blobs();
     init_flatten();
@@ -35447,7 +35661,7 @@ exit $?
 
 // src/tools/confinement.ts
 function systemProgram(name) {
-  return SYSTEM_FOLDERS.map((folder) => (0, import_node_path28.join)(folder, name)).find((path3) => {
+  return SYSTEM_FOLDERS.map((folder) => (0, import_node_path29.join)(folder, name)).find((path3) => {
     try {
       (0, import_node_fs10.accessSync)(path3, import_node_fs10.constants.X_OK);
       return true;
@@ -35506,7 +35720,7 @@ function userNamespace({ unshare, setpriv }) {
   };
 }
 function scriptArguments(start, drop) {
-  const bound = start.bound.flatMap(({ kind, from, to }) => [kind === "write" ? "w" : "r", from, to]);
+  const bound = start.bound.flatMap(({ kind, from: from2, to }) => [kind === "write" ? "w" : "r", from2, to]);
   const program2 = [...drop, "--", ...clearedEnvironment(start)];
   return ["/bin/sh", "-c", CONFINEMENT_SCRIPT, "confine", start.root, start.cwd, ...bound, "--", ...program2];
 }
@@ -35541,19 +35755,19 @@ function bubblewrap(bwrap) {
           "/tmp"
         ],
         ...["--dir", start.cwd],
-        ...start.bound.flatMap(({ kind, from, to }) => [kind === "write" ? "--bind" : "--ro-bind", from, to]),
+        ...start.bound.flatMap(({ kind, from: from2, to }) => [kind === "write" ? "--bind" : "--ro-bind", from2, to]),
         ...Object.entries(start.environment).flatMap(([name, value]) => ["--setenv", name, value]),
         ...["--remount-ro", "/", "--chdir", start.cwd, "--", start.file, ...start.args]
       ]
     })
   };
 }
-var import_node_fs10, import_node_path28, NOBODY, SYSTEM_FOLDERS, DROP, NAMESPACES;
+var import_node_fs10, import_node_path29, NOBODY, SYSTEM_FOLDERS, DROP, NAMESPACES;
 var init_confinement = __esm({
   "src/tools/confinement.ts"() {
     "use strict";
     import_node_fs10 = require("node:fs");
-    import_node_path28 = require("node:path");
+    import_node_path29 = require("node:path");
     init_confinement_script();
     NOBODY = 65534;
     SYSTEM_FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
@@ -35605,37 +35819,7 @@ var init_docker_arguments = __esm({
   }
 });
 
-// src/build/docker.ts
-async function engineAnswers(commands2) {
-  try {
-    await openDocker(commands2);
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof GateError && thrown.reason === "engine-missing") return false;
-    throw thrown;
-  }
-}
-async function buildWithDocker(services, request) {
-  const { docker, abilities } = await openDocker(services.commands);
-  const tag = `portcullis-build:${(0, import_node_crypto15.randomBytes)(12).toString("hex")}`;
-  const iidFile = (0, import_node_path29.join)(services.workDir, "image-id");
-  const layoutDir = (0, import_node_path29.join)(services.workDir, "layout");
-  await build(docker, abilities, buildArguments(request, abilities, { iidFile, tag }));
-  try {
-    const imageId = await reportedId(docker, tag, iidFile);
-    await (0, import_promises31.mkdir)(layoutDir, { recursive: true });
-    const converted = await save(docker, tag, { outDir: layoutDir, imageId: imageId.inspected });
-    if (converted.configDigest !== imageId.inspected && converted.manifestDigest !== imageId.inspected) {
-      throw mismatch(imageId.inspected, converted);
-    }
-    if (converted.configDigest !== imageId.printed && converted.manifestDigest !== imageId.printed) {
-      throw mismatch(imageId.printed, converted);
-    }
-    return { layoutDir, engine: { name: "docker", version: abilities.server }, imageId: imageId.inspected };
-  } finally {
-    await remove(docker, tag);
-  }
-}
+// src/build/docker-client.ts
 async function openDocker(commands2) {
   const path3 = systemProgram("docker");
   if (path3 === void 0) throw engineMissing("no docker program is installed");
@@ -35654,6 +35838,87 @@ async function openDocker(commands2) {
   const { Client: client, Server: server } = parsed2.data;
   const builder = builderOf(client.Version, plugin);
   return { docker, abilities: { client: client.Version, server: server.Version, builder } };
+}
+async function saveImage(docker, image, into) {
+  const { commands: commands2, program: program2 } = docker;
+  const running = commands2.stream({ program: program2, args: ["save", image], grant: "engine", timeoutMs: SAVE_MS });
+  const converting = importDockerArchive(running.stdout, { ...into, gzipLevel: 1 });
+  const [saved, converted] = await Promise.allSettled([running.done, converting]);
+  if (saved.status === "rejected") throw saved.reason;
+  if (converted.status === "rejected") throw converted.reason;
+  return converted.value;
+}
+async function quick(docker, args) {
+  const { commands: commands2, program: program2 } = docker;
+  return (await commands2.run({ program: program2, args, grant: "engine", timeoutMs: QUICK_MS2 })).stdout;
+}
+function notAnswering(thrown) {
+  if (!(thrown instanceof GateError) || !["exit-code", "timed-out"].includes(thrown.reason)) return thrown;
+  return engineMissing("no Docker engine answers", thrown);
+}
+function engineMissing(why, cause) {
+  const message = `${why}. Start one (and check DOCKER_HOST), or give a ready image: --subject oci-layout:DIR.`;
+  return new GateError("tool", { reason: "engine-missing", message, cause });
+}
+function idMismatch(id, converted) {
+  const message = `The engine names ${id}, but what it saved is ${converted.configDigest} (manifest ${converted.manifestDigest}).`;
+  return new GateError("integrity", { reason: "image-id-mismatch", message });
+}
+function parseJson5(text5) {
+  try {
+    return JSON.parse(text5);
+  } catch {
+    return void 0;
+  }
+}
+var QUICK_MS2, SAVE_MS, VERSIONS2;
+var init_docker_client = __esm({
+  "src/build/docker-client.ts"() {
+    "use strict";
+    init_zod();
+    init_errors();
+    init_docker_archive2();
+    init_confinement();
+    init_docker_arguments();
+    QUICK_MS2 = 3e4;
+    SAVE_MS = 6 * 60 * 6e4;
+    VERSIONS2 = external_exports.object({
+      Client: external_exports.object({ Version: external_exports.string().max(100) }),
+      Server: external_exports.object({ Version: external_exports.string().max(100) })
+    });
+  }
+});
+
+// src/build/docker.ts
+async function engineAnswers(commands2) {
+  try {
+    await openDocker(commands2);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof GateError && thrown.reason === "engine-missing") return false;
+    throw thrown;
+  }
+}
+async function buildWithDocker(services, request) {
+  const { docker, abilities } = await openDocker(services.commands);
+  const tag = `portcullis-build:${(0, import_node_crypto16.randomBytes)(12).toString("hex")}`;
+  const iidFile = (0, import_node_path30.join)(services.workDir, "image-id");
+  const layoutDir = (0, import_node_path30.join)(services.workDir, "layout");
+  await build(docker, abilities, buildArguments(request, abilities, { iidFile, tag }));
+  try {
+    const imageId = await reportedId(docker, tag, iidFile);
+    await (0, import_promises31.mkdir)(layoutDir, { recursive: true });
+    const converted = await saveImage(docker, tag, { outDir: layoutDir, imageId: imageId.inspected });
+    if (converted.configDigest !== imageId.inspected && converted.manifestDigest !== imageId.inspected) {
+      throw idMismatch(imageId.inspected, converted);
+    }
+    if (converted.configDigest !== imageId.printed && converted.manifestDigest !== imageId.printed) {
+      throw idMismatch(imageId.printed, converted);
+    }
+    return { layoutDir, engine: { name: "docker", version: abilities.server }, imageId: imageId.inspected };
+  } finally {
+    await remove(docker, tag);
+  }
 }
 async function build(docker, abilities, args) {
   const { commands: commands2, program: program2 } = docker;
@@ -35692,62 +35957,62 @@ async function reportedId(docker, tag, iidFile) {
   const message = "The engine reports no image id for what it built. Try again, or another engine version.";
   throw new GateError("evidence", { reason: "image-id-missing", message });
 }
-async function save(docker, tag, into) {
-  const { commands: commands2, program: program2 } = docker;
-  const running = commands2.stream({ program: program2, args: ["save", tag], grant: "engine", timeoutMs: BUILD_MS2 });
-  const converting = importDockerArchive(running.stdout, { ...into, gzipLevel: 1 });
-  const [saved, converted] = await Promise.allSettled([running.done, converting]);
-  if (saved.status === "rejected") throw saved.reason;
-  if (converted.status === "rejected") throw converted.reason;
-  return converted.value;
-}
 async function remove(docker, tag) {
   await quick(docker, ["image", "rm", "--no-prune", tag]).catch(() => void 0);
 }
-async function quick(docker, args) {
-  const { commands: commands2, program: program2 } = docker;
-  return (await commands2.run({ program: program2, args, grant: "engine", timeoutMs: QUICK_MS2 })).stdout;
-}
-function notAnswering(thrown) {
-  if (!(thrown instanceof GateError) || !["exit-code", "timed-out"].includes(thrown.reason)) return thrown;
-  return engineMissing("no Docker engine answers", thrown);
-}
-function engineMissing(why, cause) {
-  const message = `${why}. Start one (and check DOCKER_HOST), or give a ready image: --subject oci-layout:DIR.`;
-  return new GateError("tool", { reason: "engine-missing", message, cause });
-}
-function mismatch(id, converted) {
-  const message = `The engine built ${id}, but what it saved is ${converted.configDigest} (manifest ${converted.manifestDigest}).`;
-  return new GateError("integrity", { reason: "image-id-mismatch", message });
-}
-function parseJson5(text5) {
-  try {
-    return JSON.parse(text5);
-  } catch {
-    return void 0;
-  }
-}
-var import_node_crypto15, import_promises31, import_node_path29, QUICK_MS2, BUILD_MS2, TAIL_CHARACTERS, MAX_PRINTED, VERSIONS2;
+var import_node_crypto16, import_promises31, import_node_path30, BUILD_MS2, TAIL_CHARACTERS, MAX_PRINTED;
 var init_docker = __esm({
   "src/build/docker.ts"() {
     "use strict";
-    import_node_crypto15 = require("node:crypto");
+    import_node_crypto16 = require("node:crypto");
     import_promises31 = require("node:fs/promises");
-    import_node_path29 = require("node:path");
-    init_zod();
+    import_node_path30 = require("node:path");
     init_errors();
     init_digest();
-    init_docker_archive2();
-    init_confinement();
+    init_docker_client();
     init_docker_arguments();
-    QUICK_MS2 = 3e4;
     BUILD_MS2 = 6 * 60 * 6e4;
     TAIL_CHARACTERS = 64 * 1024;
     MAX_PRINTED = 256 * 1024 * 1024;
-    VERSIONS2 = external_exports.object({
-      Client: external_exports.object({ Version: external_exports.string().max(100) }),
-      Server: external_exports.object({ Version: external_exports.string().max(100) })
-    });
+  }
+});
+
+// src/build/docker-image.ts
+async function takeFromDocker(services, reference2) {
+  const { docker } = await openDocker(services.commands);
+  const imageId = await idOf3(docker, reference2);
+  const layoutDir = (0, import_node_path31.join)(services.workDir, "layout");
+  await (0, import_promises32.mkdir)(layoutDir, { recursive: true });
+  const converted = await saveImage(docker, imageId, { outDir: layoutDir, imageId });
+  if (converted.configDigest !== imageId && converted.manifestDigest !== imageId) {
+    throw idMismatch(imageId, converted);
+  }
+  return { layoutDir, engine: null, imageId };
+}
+async function idOf3(docker, reference2) {
+  const args = ["image", "inspect", "--format", "{{.Id}}", reference2];
+  const printed = await quick(docker, args).catch((thrown) => {
+    throw absent(reference2, thrown);
+  });
+  const id = printed.trim();
+  if (isDigest(id)) return id;
+  const message = `The engine reports no image id for '${reference2}'. Try another engine version.`;
+  throw new GateError("evidence", { reason: "image-id-missing", message });
+}
+function absent(reference2, thrown) {
+  if (!(thrown instanceof GateError) || !/no such (?:image|object)/i.test(thrown.message)) return thrown;
+  const message = `The Docker engine has no image '${reference2}'. Build or pull it first, or check the name.`;
+  return new GateError("config", { reason: "image-absent", message, cause: thrown });
+}
+var import_promises32, import_node_path31;
+var init_docker_image = __esm({
+  "src/build/docker-image.ts"() {
+    "use strict";
+    import_promises32 = require("node:fs/promises");
+    import_node_path31 = require("node:path");
+    init_errors();
+    init_digest();
+    init_docker_client();
   }
 });
 
@@ -35764,18 +36029,161 @@ var init_labels = __esm({
   }
 });
 
+// src/oci/oci-archive.ts
+async function unpackOciArchive(tar, outDir) {
+  await (0, import_promises33.mkdir)((0, import_node_path32.join)(outDir, "blobs", "sha256"), { recursive: true });
+  const unpacking = { outDir, seen: /* @__PURE__ */ new Set(), open: /* @__PURE__ */ new Set() };
+  try {
+    await readTar(tar, (entry) => take4(unpacking, entry), { maxEntries: MAX_ENTRIES });
+  } finally {
+    for (const handle of unpacking.open) await handle.close().catch(() => void 0);
+  }
+}
+async function take4(unpacking, { path: path3, type, size: size2 }) {
+  if (type === "directory" && FOLDERS.has(path3)) return void 0;
+  const hex3 = BLOB2.exec(path3)?.[1];
+  if (type !== "file" || hex3 === void 0 && !DOCUMENTS.has(path3)) {
+    throw refuse4("archive-entry", `it holds a ${type} that belongs to no OCI layout: ${path3.slice(0, 200)}`);
+  }
+  if (unpacking.seen.has(path3)) throw refuse4("archive-duplicate", `it holds ${path3} twice`);
+  if (hex3 === void 0 && size2 > MAX_DOCUMENT2) {
+    throw refuse4("archive-document-size", `its ${path3} is ${size2} bytes long`);
+  }
+  unpacking.seen.add(path3);
+  return await fileSink2(unpacking, path3, hex3);
+}
+async function fileSink2(unpacking, path3, hex3) {
+  const handle = await (0, import_promises33.open)((0, import_node_path32.join)(unpacking.outDir, path3), "wx");
+  unpacking.open.add(handle);
+  const hash2 = (0, import_node_crypto17.createHash)("sha256");
+  return {
+    async write(piece) {
+      hash2.update(piece);
+      await handle.writeFile(piece);
+    },
+    async end() {
+      unpacking.open.delete(handle);
+      await handle.close();
+      const found = hash2.digest("hex");
+      if (hex3 !== void 0 && found !== hex3) {
+        throw refuse4("archive-blob-digest", `its blob ${hex3} holds other bytes (sha256:${found})`);
+      }
+    }
+  };
+}
+function refuse4(reason, what) {
+  const message = `The OCI archive is refused: ${what}. Write it again, for example with skopeo copy.`;
+  return new GateError("integrity", { reason, message });
+}
+var import_node_crypto17, import_promises33, import_node_path32, BLOB2, DOCUMENTS, FOLDERS, MAX_ENTRIES, MAX_DOCUMENT2;
+var init_oci_archive = __esm({
+  "src/oci/oci-archive.ts"() {
+    "use strict";
+    import_node_crypto17 = require("node:crypto");
+    import_promises33 = require("node:fs/promises");
+    import_node_path32 = require("node:path");
+    init_errors();
+    init_tar_reader();
+    BLOB2 = /^blobs\/sha256\/([0-9a-f]{64})$/;
+    DOCUMENTS = /* @__PURE__ */ new Set(["oci-layout", "index.json"]);
+    FOLDERS = /* @__PURE__ */ new Set(["", "blobs", "blobs/sha256"]);
+    MAX_ENTRIES = 1e4;
+    MAX_DOCUMENT2 = 4 * 1024 * 1024;
+  }
+});
+
+// src/oci/image-archive.ts
+async function importImageArchive(file2, to) {
+  const handle = await openArchive(file2, to.maxBytes ?? MAX_ARCHIVE);
+  try {
+    const kind = await kindOf(file2, handle);
+    if (kind === "oci") await unpackOciArchive(from(handle), to.outDir);
+    else await importDockerArchive(from(handle), { outDir: to.outDir, gzipLevel: 1 });
+    return kind;
+  } catch (thrown) {
+    throw explained2(file2, thrown);
+  } finally {
+    await handle.close();
+  }
+}
+async function openArchive(file2, maxBytes) {
+  const handle = await (0, import_promises34.open)(file2, import_node_fs11.constants.O_RDONLY | import_node_fs11.constants.O_NONBLOCK).catch((cause) => {
+    if (systemErrorCode(cause) !== "ENOENT") throw explained2(file2, cause);
+    throw refuse5("archive-absent", `'${file2}' does not exist. Give archive:FILE, relative to the workspace.`);
+  });
+  const stat8 = await handle.stat();
+  if (stat8.isFile() && stat8.size <= maxBytes) return handle;
+  await handle.close();
+  if (!stat8.isFile()) throw refuse5("archive-not-file", `'${file2}' is no regular file. Give archive:FILE.`);
+  const message = `'${file2}' is ${stat8.size} bytes long; an archive may have ${maxBytes}.`;
+  throw new GateError("evidence", { reason: "archive-too-large", message });
+}
+async function kindOf(file2, handle) {
+  const { buffer: head } = await handle.read(Buffer.alloc(8), 0, 8, 0);
+  const packed = PACKED.find(([, magic]) => head.subarray(0, magic.length).equals(magic));
+  if (packed !== void 0) {
+    throw refuse5(
+      "archive-packed",
+      `'${file2}' is compressed with ${packed[0]}. Unpack it to a plain tar first.`
+    );
+  }
+  const names = /* @__PURE__ */ new Set();
+  const note = ({ path: path3 }) => {
+    names.add(path3);
+  };
+  await readTar(from(handle), note, { maxEntries: MAX_ENTRIES2 });
+  if (names.has("manifest.json")) return "docker";
+  if (names.has("oci-layout") && names.has("index.json")) return "oci";
+  const message = `'${file2}' is no image archive: it has neither manifest.json (docker save) nor oci-layout and index.json.`;
+  throw refuse5("archive-kind", message);
+}
+function from(handle) {
+  return handle.createReadStream({ start: 0, autoClose: false, highWaterMark: READ2 });
+}
+function explained2(file2, thrown) {
+  const code2 = systemErrorCode(thrown);
+  if (thrown instanceof GateError || code2 === void 0) return thrown;
+  const reason = code2 === "ENOSPC" || code2 === "EDQUOT" ? "disk-full" : "archive-unreadable";
+  const message = `'${file2}' cannot be unpacked: ${describeError(thrown)}`;
+  return new GateError("tool", { reason, message, cause: thrown });
+}
+function refuse5(reason, message) {
+  return new GateError("config", { reason, message });
+}
+var import_node_fs11, import_promises34, READ2, MAX_ARCHIVE, MAX_ENTRIES2, PACKED;
+var init_image_archive = __esm({
+  "src/oci/image-archive.ts"() {
+    "use strict";
+    import_node_fs11 = require("node:fs");
+    import_promises34 = require("node:fs/promises");
+    init_errors();
+    init_docker_archive2();
+    init_oci_archive();
+    init_tar_reader();
+    READ2 = 1024 * 1024;
+    MAX_ARCHIVE = 64 * 1024 ** 3;
+    MAX_ENTRIES2 = 1e4;
+    PACKED = [
+      ["gzip", Buffer.from([31, 139])],
+      ["zstd", Buffer.from([40, 181, 47, 253])],
+      ["bzip2", Buffer.from("BZh")],
+      ["xz", Buffer.from([253, 55, 122, 88, 90])]
+    ];
+  }
+});
+
 // src/build/prebuilt.ts
-async function copyLayout(from, workDir) {
-  const layoutDir = (0, import_node_path30.join)(workDir, "layout");
-  await (0, import_promises32.mkdir)(layoutDir, { mode: 493 });
+async function copyLayout(from2, workDir) {
+  const layoutDir = (0, import_node_path33.join)(workDir, "layout");
+  await (0, import_promises35.mkdir)(layoutDir, { mode: 493 });
   for (const part of PARTS) {
-    const source = (0, import_node_path30.join)(from, part);
-    if (await (0, import_promises32.lstat)(source).catch(() => null) === null) {
-      const message = `'${from}' has no ${part}: it is no OCI layout. Give oci-layout:DIR with index.json and blobs/.`;
+    const source = (0, import_node_path33.join)(from2, part);
+    if (await (0, import_promises35.lstat)(source).catch(() => null) === null) {
+      const message = `'${from2}' has no ${part}: it is no OCI layout. Give oci-layout:DIR with index.json and blobs/.`;
       throw new GateError("config", { reason: "layout-missing", message });
     }
     try {
-      await (0, import_promises32.cp)(source, (0, import_node_path30.join)(layoutDir, part), { recursive: true, errorOnExist: true, force: false });
+      await (0, import_promises35.cp)(source, (0, import_node_path33.join)(layoutDir, part), { recursive: true, errorOnExist: true, force: false });
     } catch (cause) {
       const message = `'${source}' cannot be copied: ${describeError(cause)}`;
       const reason = isDiskFull(cause) ? "disk-full" : "layout-not-copied";
@@ -35784,18 +36192,46 @@ async function copyLayout(from, workDir) {
   }
   return { layoutDir, engine: null, imageId: null };
 }
+async function unpackArchive(file2, workDir) {
+  const layoutDir = (0, import_node_path33.join)(workDir, "layout");
+  await (0, import_promises35.mkdir)(layoutDir, { mode: 493 });
+  await importImageArchive(file2, { outDir: layoutDir });
+  return { layoutDir, engine: null, imageId: null };
+}
 function isDiskFull(cause) {
   const code2 = systemErrorCode(cause);
   return code2 === "ENOSPC" || code2 === "EDQUOT";
 }
-var import_promises32, import_node_path30, PARTS;
+var import_promises35, import_node_path33, PARTS;
 var init_prebuilt = __esm({
   "src/build/prebuilt.ts"() {
     "use strict";
-    import_promises32 = require("node:fs/promises");
-    import_node_path30 = require("node:path");
+    import_promises35 = require("node:fs/promises");
+    import_node_path33 = require("node:path");
     init_errors();
+    init_image_archive();
     PARTS = ["oci-layout", "index.json", "blobs"];
+  }
+});
+
+// src/build/pulled.ts
+async function pullImage(services, from2) {
+  const layoutDir = (0, import_node_path34.join)(services.workDir, "layout");
+  await pullByDigest(services.crane, { ...from2, layoutDir });
+  const { subject } = await openLayout(layoutDir, { name: from2.image.name });
+  if (subject.digest === from2.digest) return { layoutDir, engine: null, imageId: null };
+  const message = `${pinnedReference(from2.image, from2.digest)} came as ${subject.digest}. Do not use this registry.`;
+  throw new GateError("integrity", { reason: "pulled-digest-differs", message });
+}
+var import_node_path34;
+var init_pulled = __esm({
+  "src/build/pulled.ts"() {
+    "use strict";
+    import_node_path34 = require("node:path");
+    init_errors();
+    init_reference();
+    init_reader();
+    init_crane();
   }
 });
 
@@ -40873,8 +41309,8 @@ var require_dockerfile = __commonJS({
         return this.directives;
       }
       resolveVariable(variable, line3) {
-        for (let from of this.getFROMs()) {
-          let range = from.getRange();
+        for (let from2 of this.getFROMs()) {
+          let range = from2.getRange();
           if (range.start.line <= line3 && line3 <= range.end.line) {
             let initialARGs = new imageTemplate_1.ImageTemplate();
             for (let instruction of this.initialInstructions.getARGs()) {
@@ -40917,9 +41353,9 @@ var require_dockerfile = __commonJS({
         if (imageName2 === null) {
           return null;
         }
-        for (const from of this.getFROMs()) {
-          if (from.getBuildStage() === imageName2) {
-            const range = from.getRange();
+        for (const from2 of this.getFROMs()) {
+          if (from2.getBuildStage() === imageName2) {
+            const range = from2.getRange();
             if (range.start.line === templateFrom.getRange().start.line) {
               return null;
             }
@@ -41618,11 +42054,11 @@ var require_main = __commonJS({
 // src/evidence/dockerfile.ts
 function parseDockerfile(text5, file2, options = {}) {
   if (text5.length > MAX_CHARACTERS)
-    throw refuse3("dockerfile-too-large", `${file2} has ${text5.length} characters`);
+    throw refuse6("dockerfile-too-large", `${file2} has ${text5.length} characters`);
   const parsed2 = import_dockerfile_ast.DockerfileParser.parse(text5);
   const all = parsed2.getInstructions();
   if (all.length > MAX_INSTRUCTIONS)
-    throw refuse3("dockerfile-too-large", `${file2} has ${all.length} instructions`);
+    throw refuse6("dockerfile-too-large", `${file2} has ${all.length} instructions`);
   const values = globalValues(parsed2.getInitialARGs(), options.buildArgs ?? {});
   const stages2 = stagesOf(all, values, file2);
   const final = targetStage(stages2, options.target, file2);
@@ -41664,19 +42100,19 @@ function expand(text5, values) {
   );
 }
 function tooLong() {
-  return refuse3("dockerfile-too-large", `a value in the Dockerfile is longer than ${MAX_EXPANDED} characters`);
+  return refuse6("dockerfile-too-large", `a value in the Dockerfile is longer than ${MAX_EXPANDED} characters`);
 }
 function stagesOf(all, values, file2) {
   const stages2 = [];
-  for (const from of all) {
-    if (!(from instanceof import_dockerfile_ast.From)) continue;
-    const image = expand(from.getImage() ?? "", values);
+  for (const from2 of all) {
+    if (!(from2 instanceof import_dockerfile_ast.From)) continue;
+    const image = expand(from2.getImage() ?? "", values);
     stages2.push({
-      from,
-      name: from.getBuildStage()?.toLowerCase(),
+      from: from2,
+      name: from2.getBuildStage()?.toLowerCase(),
       image,
       parent: stageNamed(stages2, image),
-      location: locationOf(from, file2)
+      location: locationOf(from2, file2)
     });
   }
   return stages2;
@@ -41686,12 +42122,12 @@ function stageNamed(stages2, name) {
   return found === -1 ? void 0 : found;
 }
 function targetStage(stages2, target2, file2) {
-  if (stages2.length === 0) throw refuse3("dockerfile-no-from", `${file2} has no FROM`);
+  if (stages2.length === 0) throw refuse6("dockerfile-no-from", `${file2} has no FROM`);
   const numbered = target2 !== void 0 && /^[0-9]+$/.test(target2) ? Number(target2) : void 0;
   const named2 = target2 === void 0 ? stages2.length - 1 : stageNamed(stages2, target2);
   const index = named2 ?? numbered ?? -1;
   const stage2 = stages2[index];
-  if (stage2 === void 0) throw refuse3("dockerfile-no-target", `${file2} has no stage ${String(target2)}`);
+  if (stage2 === void 0) throw refuse6("dockerfile-no-target", `${file2} has no stage ${String(target2)}`);
   return { stage: stage2, index };
 }
 function chainOf(stages2, index) {
@@ -41737,13 +42173,13 @@ function basesOf(all, stages2, given) {
 }
 function copiedFrom(instruction) {
   if (instruction instanceof import_dockerfile_ast.Copy) {
-    const from = instruction.getFromFlag()?.getValue();
-    return from === void 0 || from === null ? [] : [from];
+    const from2 = instruction.getFromFlag()?.getValue();
+    return from2 === void 0 || from2 === null ? [] : [from2];
   }
   if (!(instruction instanceof import_dockerfile_ast.Run)) return [];
   return instruction.getFlags().flatMap((flag) => {
-    const from = flag.getName() === "mount" ? /(?:^|,)from=([^,]+)/.exec(flag.getValue() ?? "") : null;
-    return from?.[1] === void 0 ? [] : [from[1]];
+    const from2 = flag.getName() === "mount" ? /(?:^|,)from=([^,]+)/.exec(flag.getValue() ?? "") : null;
+    return from2?.[1] === void 0 ? [] : [from2[1]];
   });
 }
 function locationOf(instruction, file2) {
@@ -41751,7 +42187,7 @@ function locationOf(instruction, file2) {
   const line3 = start.line + 1;
   return { file: file2, line: line3, ...end2.line > start.line ? { endLine: end2.line + 1 } : {} };
 }
-function refuse3(reason, message) {
+function refuse6(reason, message) {
   return new GateError("evidence", {
     reason,
     message: `${message}; correct the Dockerfile or the input file`
@@ -41773,15 +42209,15 @@ var init_dockerfile = __esm({
 
 // src/commands/source-file.ts
 async function readSourceFile(path3, limits) {
-  const real = await (0, import_promises33.realpath)(path3).catch((thrown) => thrown);
+  const real = await (0, import_promises36.realpath)(path3).catch((thrown) => thrown);
   if (typeof real !== "string") {
     const code2 = systemErrorCode(real);
-    const link3 = await (0, import_promises33.lstat)(path3).catch(() => null);
+    const link3 = await (0, import_promises36.lstat)(path3).catch(() => null);
     if (link3 !== null) return { state: "refused", why: "is a link that leads nowhere" };
     if (code2 === "ENOENT" || code2 === "ENOTDIR") return { state: "absent" };
     return { state: "refused", why: `cannot be opened (${code2 ?? "unknown error"})` };
   }
-  const own2 = (0, import_node_path31.join)(await (0, import_promises33.realpath)((0, import_node_path31.dirname)(path3)), (0, import_node_path31.basename)(path3));
+  const own2 = (0, import_node_path35.join)(await (0, import_promises36.realpath)((0, import_node_path35.dirname)(path3)), (0, import_node_path35.basename)(path3));
   if (real !== own2 && !await liesWithin(real, limits.within))
     return { state: "refused", why: "is a link that leads out of the sources" };
   try {
@@ -41792,13 +42228,13 @@ async function readSourceFile(path3, limits) {
 }
 async function liesWithin(real, folders) {
   for (const folder of folders) {
-    const base = await (0, import_promises33.realpath)(folder).catch(() => null);
-    if (base !== null && real.startsWith(base.endsWith(import_node_path31.sep) ? base : `${base}${import_node_path31.sep}`)) return true;
+    const base = await (0, import_promises36.realpath)(folder).catch(() => null);
+    if (base !== null && real.startsWith(base.endsWith(import_node_path35.sep) ? base : `${base}${import_node_path35.sep}`)) return true;
   }
   return false;
 }
 async function readPlain(path3, maxBytes) {
-  const handle = await (0, import_promises33.open)(path3, import_node_fs11.constants.O_RDONLY | import_node_fs11.constants.O_NOFOLLOW | import_node_fs11.constants.O_NONBLOCK);
+  const handle = await (0, import_promises36.open)(path3, import_node_fs12.constants.O_RDONLY | import_node_fs12.constants.O_NOFOLLOW | import_node_fs12.constants.O_NONBLOCK);
   try {
     const stat8 = await handle.stat();
     const bytes = Buffer.alloc(Math.min(stat8.size, maxBytes) + 1);
@@ -41813,13 +42249,13 @@ async function readPlain(path3, maxBytes) {
 function notSmall(maxBytes) {
   return { state: "refused", why: `is no plain file up to ${maxBytes / 1024 ** 2} MiB` };
 }
-var import_node_fs11, import_promises33, import_node_path31;
+var import_node_fs12, import_promises36, import_node_path35;
 var init_source_file = __esm({
   "src/commands/source-file.ts"() {
     "use strict";
-    import_node_fs11 = require("node:fs");
-    import_promises33 = require("node:fs/promises");
-    import_node_path31 = require("node:path");
+    import_node_fs12 = require("node:fs");
+    import_promises36 = require("node:fs/promises");
+    import_node_path35 = require("node:path");
     init_errors();
   }
 });
@@ -41838,7 +42274,7 @@ async function readDockerfile(request, context) {
     throw new GateError("config", { reason, message });
   }
   try {
-    const name = (0, import_node_path32.relative)(context.workspace, path3);
+    const name = (0, import_node_path36.relative)(context.workspace, path3);
     const { target: target2, buildArgs } = request;
     const options = {
       buildArgs: Object.fromEntries(buildArgs.map((text5) => splitAtEquals(text5))),
@@ -41854,32 +42290,32 @@ async function readDockerfile(request, context) {
 async function refuseContextOutside(request, context) {
   const { workspace, trigger: trigger2 } = context;
   const folder = contextFolder(request, context);
-  const named2 = !leadsOut((0, import_node_path32.relative)(workspace, folder));
+  const named2 = !leadsOut((0, import_node_path36.relative)(workspace, folder));
   if (!named2 && trigger2.kind !== "event") return;
-  const real = await (0, import_promises34.realpath)(folder).catch(() => folder);
-  if (!leadsOut((0, import_node_path32.relative)(await (0, import_promises34.realpath)(workspace), real))) return;
+  const real = await (0, import_promises37.realpath)(folder).catch(() => folder);
+  if (!leadsOut((0, import_node_path36.relative)(await (0, import_promises37.realpath)(workspace), real))) return;
   const message = `context: '${request.context}' leads out of the workspace. Name a folder inside it that is no link.`;
   throw new GateError("config", { reason: "context-outside", message });
 }
 function leadsOut(path3) {
-  return path3 === ".." || path3.startsWith(`..${import_node_path32.sep}`) || (0, import_node_path32.isAbsolute)(path3);
+  return path3 === ".." || path3.startsWith(`..${import_node_path36.sep}`) || (0, import_node_path36.isAbsolute)(path3);
 }
 function dockerfilePath(request, context) {
-  return (0, import_node_path32.join)(contextFolder(request, context), request.file);
+  return (0, import_node_path36.join)(contextFolder(request, context), request.file);
 }
 function contextFolder(request, context) {
-  return (0, import_node_path32.resolve)(context.workspace, request.context);
+  return (0, import_node_path36.resolve)(context.workspace, request.context);
 }
 function splitAtEquals(text5) {
   const at2 = text5.indexOf("=");
   return [text5.slice(0, at2), text5.slice(at2 + 1)];
 }
-var import_promises34, import_node_path32, MAX_BYTES3;
+var import_promises37, import_node_path36, MAX_BYTES3;
 var init_dockerfile2 = __esm({
   "src/commands/dockerfile.ts"() {
     "use strict";
-    import_promises34 = require("node:fs/promises");
-    import_node_path32 = require("node:path");
+    import_promises37 = require("node:fs/promises");
+    import_node_path36 = require("node:path");
     init_errors();
     init_dockerfile();
     init_known();
@@ -41888,12 +42324,803 @@ var init_dockerfile2 = __esm({
   }
 });
 
-// src/commands/build-subject.ts
-async function buildSubject(given, context) {
-  const { request, services, commands: commands2 } = given;
-  if (request.subject.kind === "oci-layout") {
-    return await copyLayout((0, import_node_path33.resolve)(context.workspace, request.subject.dir), services.workDir);
+// src/tools/grants.ts
+function needsFreshFolders(grant) {
+  return GRANTS[grant].fresh;
+}
+function grantEnvironment(grant, source, given) {
+  const list3 = GRANTS[grant];
+  const result2 = { LANG: "C.UTF-8" };
+  for (const name of list3.inherited) {
+    const value = source[name];
+    if (value !== void 0) result2[name] = value;
   }
+  if (list3.fresh) {
+    if (given.folders === void 0) throw new TypeError(`the grant ${grant} needs fresh folders`);
+    Object.assign(result2, { PATH: SYSTEM_PATH, HOME: given.folders.home, TMPDIR: given.folders.tmp });
+  }
+  for (const [name, value] of Object.entries(given.variables ?? {})) {
+    if (!list3.settable.includes(name) && !list3.inherited.includes(name))
+      throw new TypeError(`the grant ${grant} does not hold the variable ${name}`);
+    result2[name] = value;
+  }
+  return result2;
+}
+var PROXY, CERTIFICATES, LIMITS, DOCKER_CLIENT, KMS, GRANTS, SYSTEM_PATH;
+var init_grants = __esm({
+  "src/tools/grants.ts"() {
+    "use strict";
+    PROXY = [
+      ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"],
+      ...["http_proxy", "https_proxy", "no_proxy", "all_proxy"]
+    ];
+    CERTIFICATES = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+    LIMITS = ["GOMAXPROCS", "GOMEMLIMIT", "SOURCE_DATE_EPOCH"];
+    DOCKER_CLIENT = [
+      ...["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"],
+      ...["DOCKER_API_VERSION", "BUILDX_CONFIG", "BUILDX_BUILDER", "BUILDKIT_HOST"]
+    ];
+    KMS = [
+      ...["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"],
+      ...["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE", "AWS_CONFIG_FILE"],
+      ...["AWS_SHARED_CREDENTIALS_FILE", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"],
+      ...["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "GOOGLE_APPLICATION_CREDENTIALS"],
+      ...["VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "TRANSIT_SECRET_ENGINE_PATH"]
+    ];
+    GRANTS = {
+      scanner: {
+        inherited: [],
+        settable: ["SYFT_CHECK_FOR_APP_UPDATE", "SYFT_PARALLELISM", "SYFT_CACHE_DIR", ...LIMITS],
+        fresh: true
+      },
+      engine: {
+        inherited: [
+          ...["PATH", "HOME", "USER", "TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK"],
+          ...[...DOCKER_CLIENT, ...PROXY, ...CERTIFICATES]
+        ],
+        settable: [
+          ...[
+            "DOCKER_BUILDKIT",
+            "BUILDKIT_PROGRESS",
+            "BUILDX_NO_DEFAULT_ATTESTATIONS",
+            "BUILDX_METADATA_PROVENANCE"
+          ],
+          ...["BUILDAH_ISOLATION", "STORAGE_DRIVER", "REGISTRY_AUTH_FILE", ...LIMITS]
+        ],
+        fresh: false
+      },
+      registry: {
+        inherited: [
+          ...["PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE"],
+          ...[...PROXY, ...CERTIFICATES]
+        ],
+        settable: [...LIMITS],
+        fresh: false
+      },
+      signer: {
+        inherited: [...PROXY, ...CERTIFICATES],
+        settable: ["COSIGN_PASSWORD", "TUF_ROOT", "HOME", ...KMS, ...LIMITS],
+        fresh: true
+      },
+      toolchain: {
+        inherited: [
+          ...["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "PORTCULLIS_CACHE"],
+          ...[
+            "GOPROXY",
+            "GOSUMDB",
+            "GONOSUMDB",
+            "GONOPROXY",
+            "GOPRIVATE",
+            "GOINSECURE",
+            ...PROXY,
+            ...CERTIFICATES
+          ]
+        ],
+        settable: [
+          "GIT_CONFIG_NOSYSTEM",
+          "GIT_CONFIG_GLOBAL",
+          "GIT_NO_REPLACE_OBJECTS",
+          "GIT_TERMINAL_PROMPT",
+          ...LIMITS
+        ],
+        fresh: false
+      }
+    };
+    SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  }
+});
+
+// src/tools/bound-paths.ts
+async function readableFor(path3, workDir) {
+  const own2 = isBelow(path3, workDir);
+  if (await allReadable(path3, { left: MAX_ENTRIES3, own: own2 })) return { kind: "read", from: path3, to: path3 };
+  const mirror = (0, import_node_path37.join)(await (0, import_promises38.mkdtemp)((0, import_node_path37.join)(workDir, "mirror-")), "path");
+  await mirrorPath(path3, mirror);
+  return { kind: "read", from: mirror, to: path3 };
+}
+function isBelow(path3, folder) {
+  return path3.startsWith(`${folder}/`);
+}
+async function allReadable(path3, walk3) {
+  walk3.left -= 1;
+  if (walk3.left < 0)
+    throw new GateError("tool", { reason: "too-many-files", message: `${path3} holds too many files.` });
+  const found = await (0, import_promises38.lstat)(path3).catch((cause) => {
+    const message = `${path3} cannot be handed to a scanner: ${describeError(cause)}.`;
+    throw new GateError("tool", { reason: "confined-path-missing", message, cause });
+  });
+  if (found.isSymbolicLink()) return true;
+  const needed = found.isDirectory() ? READ_FOLDER : READ_FILE;
+  if ((found.mode & needed) !== needed) {
+    if (!walk3.own || !found.isDirectory() && found.nlink > 1) return false;
+    await (0, import_promises38.chmod)(path3, found.mode & 4095 | needed);
+  }
+  if (!found.isDirectory()) return true;
+  for await (const entry of await (0, import_promises38.opendir)(path3))
+    if (!await allReadable((0, import_node_path37.join)(path3, entry.name), walk3)) return false;
+  return true;
+}
+async function mirrorPath(from2, to) {
+  const found = await (0, import_promises38.lstat)(from2);
+  if (found.isDirectory()) {
+    await (0, import_promises38.mkdir)(to, { mode: 493 });
+    await (0, import_promises38.chmod)(to, 493);
+    for await (const entry of await (0, import_promises38.opendir)(from2))
+      await mirrorPath((0, import_node_path37.join)(from2, entry.name), (0, import_node_path37.join)(to, entry.name));
+  } else if (found.isFile()) await mirrorFile(from2, to, found.mode);
+}
+async function mirrorFile(from2, to, mode) {
+  if ((mode & READ_FILE) === READ_FILE) {
+    try {
+      await (0, import_promises38.link)(from2, to);
+      return;
+    } catch {
+    }
+  }
+  await (0, import_promises38.copyFile)(from2, to, import_promises38.constants.COPYFILE_FICLONE);
+  await (0, import_promises38.chmod)(to, mode & 73 ? 493 : 420);
+}
+async function writableFor(path3, { otherUser: otherUser2, workDir }) {
+  await (0, import_promises38.mkdir)(path3, { recursive: true });
+  const { mode } = await (0, import_promises38.stat)(path3);
+  if (otherUser2) await (0, import_promises38.chmod)(path3, 511);
+  return {
+    bound: { kind: "write", from: path3, to: path3 },
+    close: async () => {
+      if (otherUser2 && !isBelow(path3, workDir)) await (0, import_promises38.chmod)(path3, mode & 4095);
+      await checkTree(path3, { left: MAX_ENTRIES3 });
+    }
+  };
+}
+async function checkTree(path3, count2) {
+  for await (const entry of await (0, import_promises38.opendir)(path3)) {
+    const child = (0, import_node_path37.join)(path3, entry.name);
+    count2.left -= 1;
+    if (count2.left < 0 || !(entry.isFile() || entry.isDirectory()))
+      throw new GateError("integrity", {
+        reason: "foreign-output",
+        message: `A confined program left something other than files and folders in its output folder: ${JSON.stringify(entry.name)}.`
+      });
+    if (process.getuid?.() === 0) await (0, import_promises38.lchown)(child, 0, process.getgid?.() ?? 0);
+    if (entry.isDirectory()) await checkTree(child, count2);
+  }
+}
+var import_promises38, import_node_path37, MAX_ENTRIES3, READ_FILE, READ_FOLDER;
+var init_bound_paths = __esm({
+  "src/tools/bound-paths.ts"() {
+    "use strict";
+    import_promises38 = require("node:fs/promises");
+    import_node_path37 = require("node:path");
+    init_errors();
+    MAX_ENTRIES3 = 5e5;
+    READ_FILE = 4;
+    READ_FOLDER = 5;
+  }
+});
+
+// src/tools/output.ts
+function neutralise(text5) {
+  return text5.replace(/\r\n?/gu, "\n").replace(ESCAPES, "").replace(FORBIDDEN, (found) => found === "\n" ? "\n" : found === "	" ? " " : "·").replace(/::/gu, ": :").replace(/:(?=:)/gu, ": ").replace(/##\[/gu, "# #[");
+}
+function tailOf(text5) {
+  const lines = neutralise(text5.slice(-64 * 1024)).split("\n").map((line3) => line3.trimEnd()).filter((line3) => line3 !== "");
+  return lines.slice(-TAIL_LINES).map((line3) => line3.length > LINE_CHARACTERS ? `${line3.slice(0, LINE_CHARACTERS)}…` : line3).join("\n");
+}
+function redact(text5, secrets) {
+  return secrets.filter((secret) => secret.length >= 4).reduce((rest, secret) => rest.replaceAll(secret, "***"), text5);
+}
+var TAIL_LINES, LINE_CHARACTERS, ESCAPES, FORBIDDEN;
+var init_output = __esm({
+  "src/tools/output.ts"() {
+    "use strict";
+    TAIL_LINES = 20;
+    LINE_CHARACTERS = 400;
+    ESCAPES = new RegExp(
+      "\\u001b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)?|.)?",
+      "gu"
+    );
+    FORBIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+  }
+});
+
+// src/tools/endings.ts
+function whyFailed(start, ending2) {
+  const tail = redact(tailOf(ending2.stderr), start.secrets);
+  const last2 = tail === "" ? "" : `
+Its last lines:
+${tail}`;
+  return new GateError("tool", { ...describeEnding(start, ending2, last2) });
+}
+function describeEnding(start, ending2, last2) {
+  const { name } = start;
+  switch (ending2.cause) {
+    case "timed-out":
+      return {
+        reason: "timed-out",
+        message: `${name} was stopped after its time limit of ${start.timeoutMs} ms.${last2}`
+      };
+    case "cancelled":
+      return { reason: "cancelled", message: `${name} was stopped because the run was cancelled.` };
+    case "stopped":
+      return { reason: "cancelled", message: `${name} was stopped because the run ended.` };
+    case "output-too-big":
+      return {
+        reason: "output-too-big",
+        message: `${name} wrote more than the ${start.maxOutputBytes} bytes allowed and was stopped.${last2}`
+      };
+    case void 0:
+      break;
+  }
+  if (ending2.code === CONFINEMENT_EXIT && ending2.stderr.includes(CONFINEMENT_MARK))
+    return {
+      reason: "confinement-failed",
+      message: `${name} was not started: its confinement could not be set up.${last2}`
+    };
+  const signal = ending2.signalName ?? (start.confined === true ? signalOfExit(ending2.code) : void 0);
+  if (signal !== void 0)
+    return { reason: "killed", message: `${name} was killed by ${signal} (out of memory?).${last2}` };
+  if (ending2.code === 0)
+    return {
+      reason: "left-running",
+      message: `${name} ended but left a process that holds its output open.${last2}`
+    };
+  return { reason: "exit-code", message: `${name} failed with exit code ${ending2.code ?? "unknown"}.${last2}` };
+}
+function signalOfExit(code2) {
+  return code2 !== null && code2 > 128 ? `signal ${code2 - 128}` : void 0;
+}
+function notStarted(start, error62) {
+  const message = `${start.name} could not be started: ${describeError(error62)}.`;
+  return new GateError("tool", { reason: "not-startable", message, cause: error62 });
+}
+var CONFINEMENT_EXIT, CONFINEMENT_MARK;
+var init_endings = __esm({
+  "src/tools/endings.ts"() {
+    "use strict";
+    init_errors();
+    init_output();
+    CONFINEMENT_EXIT = 125;
+    CONFINEMENT_MARK = "portcullis-confinement-failed";
+  }
+});
+
+// src/tools/process.ts
+function startProcess(start) {
+  const began = performance.now();
+  const child = (0, import_node_child_process2.spawn)(start.file, [...start.args], {
+    cwd: start.cwd,
+    env: { ...start.environment },
+    detached: true,
+    shell: false,
+    stdio: ["pipe", "pipe", "pipe"],
+    windowsHide: true
+  });
+  const state = { held: false, exited: false };
+  const make = start.stdout === "tail" ? keepTail : () => keepAll(start.maxOutputBytes, () => end(watched, "output-too-big"));
+  const watched = {
+    start,
+    child,
+    stdout: make(),
+    stderr: make(),
+    handedOut: new import_node_stream5.PassThrough(),
+    state
+  };
+  connect(watched);
+  const started = new Promise((resolve9, reject) => {
+    child.once("spawn", resolve9);
+    child.once("error", (error62) => reject(notStarted(start, error62)));
+  });
+  const done = waitForEnd(watched, began);
+  started.catch(() => void 0);
+  done.catch(() => void 0);
+  return {
+    stdout: watched.handedOut,
+    started,
+    done,
+    stop: async (why) => {
+      end(watched, why);
+      await done.catch(() => void 0);
+    },
+    output: () => watched.stdout.text() + watched.stderr.text()
+  };
+}
+function connect({ start, child, stdout, stderr, handedOut }) {
+  if (start.stdout === "hand-out") child.stdout.pipe(handedOut, { end: false });
+  else child.stdout.on("data", stdout.push);
+  child.stderr.on("data", stderr.push);
+  for (const stream of [child.stdin, child.stdout, child.stderr, handedOut])
+    stream.on("error", () => void 0);
+  child.stdin.end(start.stdin ?? "");
+}
+function end(watched, cause) {
+  if (watched.state.cause !== void 0) return;
+  watched.state.cause = cause;
+  signalGroup(watched, "SIGTERM");
+  const force = setTimeout(() => {
+    signalGroup(watched, "SIGKILL");
+    letGoOfPipes(watched);
+  }, GRACE_MS);
+  watched.child.once("close", () => clearTimeout(force));
+}
+function signalGroup({ start, child, state }, signal) {
+  if (child.pid !== void 0 && !state.exited) start.signalGroup(child.pid, signal);
+}
+function letGoOfPipes({ child }) {
+  child.stdout.destroy();
+  child.stderr.destroy();
+}
+function waitForEnd(watched, began) {
+  const { start, child, state, handedOut } = watched;
+  const timer = start.timeoutMs > 0 ? setTimeout(() => end(watched, "timed-out"), start.timeoutMs) : void 0;
+  return new Promise((resolve9, reject) => {
+    function fail(error62) {
+      clearTimeout(timer);
+      handedOut.destroy(error62);
+      reject(error62);
+    }
+    child.once("error", (error62) => fail(notStarted(start, error62)));
+    child.once("exit", () => onExit(watched));
+    child.once("close", (code2, signalName) => {
+      clearTimeout(timer);
+      const stderr = watched.stderr.text();
+      void groupGone(child.pid).then(() => {
+        const ending2 = { code: code2, signalName, cause: state.cause, held: state.held, stderr };
+        if (code2 !== 0 || state.cause !== void 0 || state.held) {
+          fail(whyFailed(start, ending2));
+          return;
+        }
+        handedOut.end();
+        resolve9({
+          stdout: watched.stdout.text(),
+          stderr,
+          milliseconds: Math.round(performance.now() - began)
+        });
+      });
+    });
+  });
+}
+function onExit(watched) {
+  const { start, child, state } = watched;
+  signalGroup(watched, "SIGKILL");
+  state.exited = true;
+  if (start.stdout === "hand-out") return;
+  let held = setTimeout(() => {
+    held = setTimeout(() => {
+      state.held = true;
+      letGoOfPipes(watched);
+    }, HELD_PIPE_MS);
+  }, HELD_PIPE_MS);
+  child.once("close", () => clearTimeout(held));
+}
+async function groupGone(pid) {
+  const deadline = performance.now() + GROUP_GONE_MS;
+  while (pid !== void 0 && performance.now() < deadline) {
+    try {
+      process.kill(-pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve9) => setTimeout(resolve9, 10));
+  }
+}
+function keepAll(limit, tooBig2) {
+  const chunks = [];
+  let size2 = 0;
+  return {
+    push: (chunk) => {
+      size2 += chunk.length;
+      if (size2 > limit) tooBig2();
+      else chunks.push(chunk);
+    },
+    text: () => Buffer.concat(chunks).toString("utf8")
+  };
+}
+function keepTail() {
+  let tail = Buffer.alloc(0);
+  return {
+    push: (chunk) => {
+      tail = Buffer.concat([tail, chunk]);
+      if (tail.length > TAIL_BYTES) tail = tail.subarray(tail.length - TAIL_BYTES);
+    },
+    text: () => tail.toString("utf8")
+  };
+}
+function signalOwnGroup(pid, signal) {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+  }
+}
+var import_node_child_process2, import_node_stream5, GRACE_MS, HELD_PIPE_MS, GROUP_GONE_MS, TAIL_BYTES;
+var init_process = __esm({
+  "src/tools/process.ts"() {
+    "use strict";
+    import_node_child_process2 = require("node:child_process");
+    import_node_stream5 = require("node:stream");
+    init_endings();
+    GRACE_MS = 2e3;
+    HELD_PIPE_MS = 1500;
+    GROUP_GONE_MS = 500;
+    TAIL_BYTES = 256 * 1024;
+  }
+});
+
+// src/tools/ladder.ts
+function createLadder(given) {
+  const { workDir } = given;
+  let chosen;
+  const rung = () => chosen ??= chooseRung(given);
+  return {
+    isolation: async () => (await rung())?.isolation ?? "none",
+    confine: async (start, paths) => {
+      const held = await rung();
+      if (held !== void 0) return await confineOn(held, start, { ...paths, workDir });
+      await Promise.all((paths.write ?? []).map((path3) => (0, import_promises39.mkdir)(path3, { recursive: true })));
+      return { start, finish: () => Promise.resolve() };
+    }
+  };
+}
+async function chooseRung({ workDir, rungs }) {
+  const who = { platform: process.platform, uid: process.getuid?.() ?? -1 };
+  const candidates = candidateRungs(who).filter((rung) => rungs?.includes(rung.isolation) ?? true);
+  for (const rung of candidates) if (await holds(rung, workDir)) return rung;
+  return void 0;
+}
+async function confineOn(rung, start, paths) {
+  const write = [.../* @__PURE__ */ new Set([...paths.write ?? [], ...paths.folders])];
+  const opened = await Promise.all(
+    write.map((path3) => writableFor(path3, { otherUser: rung.otherUser, workDir: paths.workDir }))
+  );
+  const wanted = [start.file, ...paths.read ?? []];
+  const read = [...new Set(wanted)].filter((path3) => !write.includes(path3) && !SYSTEM_FILE.test(path3));
+  const readable = await Promise.all(read.map((path3) => boundForReading(path3, rung, paths.workDir)));
+  const root = await (0, import_promises39.mkdtemp)((0, import_node_path38.join)(paths.workDir, "root-"));
+  const bound = [...readable, ...opened.map((folder) => folder.bound)].sort((a, b) => a.to.length - b.to.length);
+  const { cwd, environment, file: file2, args } = start;
+  const wrapped = rung.wrap({ root, cwd, bound, environment, file: file2, args });
+  return {
+    start: {
+      ...start,
+      ...wrapped,
+      confined: true,
+      cwd: "/",
+      environment: { PATH: SYSTEM_PATH },
+      signalGroup: signalFor(rung)
+    },
+    finish: () => takeBack(rung, opened, { root, own: paths.folders })
+  };
+}
+async function boundForReading(path3, rung, workDir) {
+  return rung.otherUser ? await readableFor(path3, workDir) : { kind: "read", from: path3, to: path3 };
+}
+async function takeBack(rung, opened, { root, own: own2 }) {
+  if (rung.elevated !== void 0) {
+    const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
+    const folders = opened.map((folder) => folder.bound.from);
+    const chown = systemProgram("chown") ?? "chown";
+    await quietly(rung.elevated, ["-n", "--", chown, "-R", "--no-dereference", owner, "--", ...folders]);
+  }
+  await (0, import_promises39.rm)(root, { recursive: true, force: true });
+  for (const path3 of own2) await (0, import_promises39.rm)(path3, { recursive: true, force: true });
+  for (const folder of opened) if (!own2.includes(folder.bound.to)) await folder.close();
+}
+function signalFor(rung) {
+  return (pid, signal) => {
+    try {
+      process.kill(-pid, signal);
+    } catch {
+    }
+    if (rung.elevated === void 0) return;
+    const kill = systemProgram("kill") ?? "kill";
+    void quietly(rung.elevated, ["-n", "--", kill, `-${signal.slice(3)}`, "--", `-${pid}`]);
+  };
+}
+async function quietly(file2, args) {
+  await startProcess(smallStart({ file: file2, args, cwd: "/" })).done.catch(() => void 0);
+}
+async function holds(rung, workDir) {
+  const base = await (0, import_promises39.mkdtemp)((0, import_node_path38.join)(workDir, "probe-"));
+  const [read, write, outside, home] = ["read", "write", "outside", "home"].map((name) => (0, import_node_path38.join)(base, name));
+  if (read === void 0 || write === void 0 || outside === void 0 || home === void 0) return false;
+  const marker = (0, import_node_crypto18.randomBytes)(16).toString("hex");
+  const note = (0, import_node_crypto18.randomBytes)(16).toString("hex");
+  const seconds2 = String(Math.ceil(PROBE_MS / 1e3));
+  const sentinel = startProcess({
+    ...smallStart({ file: systemProgram("sleep") ?? "sleep", args: [seconds2], cwd: "/" }),
+    environment: { SENTINEL: marker },
+    signalGroup: signalOwnGroup
+  });
+  try {
+    await Promise.all([read, write, outside, home].map((path3) => (0, import_promises39.mkdir)(path3, { mode: 448 })));
+    await (0, import_promises39.writeFile)((0, import_node_path38.join)(read, "secret-note"), `${note}
+`, { mode: 384 });
+    const prepared = await confineOn(
+      rung,
+      smallStart({
+        file: "/bin/sh",
+        args: ["-c", PROBE_SCRIPT, "probe", read, write, marker, outside],
+        cwd: write
+      }),
+      {
+        ...{ read: [read], write: [write], folders: [home], workDir }
+      }
+    );
+    const result2 = await startProcess(prepared.start).done;
+    await prepared.finish();
+    const answer = await (0, import_promises39.readFile)((0, import_node_path38.join)(write, "answer"), "utf8");
+    return answer === "done\n" && result2.stdout.split(/\s+/u).join(" ").trim() === `${note} net lo`;
+  } catch {
+    return false;
+  } finally {
+    await sentinel.stop("stopped");
+    await (0, import_promises39.rm)(base, { recursive: true, force: true });
+  }
+}
+function smallStart(what) {
+  return {
+    ...{ ...what, name: "confinement", environment: { PATH: SYSTEM_PATH } },
+    ...{ timeoutMs: PROBE_MS, stdin: void 0, maxOutputBytes: 64 * 1024, stdout: "capture", secrets: [] },
+    signalGroup: () => void 0
+  };
+}
+var import_node_crypto18, import_promises39, import_node_path38, SYSTEM_FILE, PROBE_MS, PROBE_SCRIPT;
+var init_ladder = __esm({
+  "src/tools/ladder.ts"() {
+    "use strict";
+    import_node_crypto18 = require("node:crypto");
+    import_promises39 = require("node:fs/promises");
+    import_node_path38 = require("node:path");
+    init_bound_paths();
+    init_confinement();
+    init_grants();
+    init_process();
+    SYSTEM_FILE = /^\/(?:usr|bin|sbin|lib|lib32|lib64|libx32)\//u;
+    PROBE_MS = 1e4;
+    PROBE_SCRIPT = `
+cat "$1/secret-note"
+if (: > "$1/planted") 2>/dev/null; then echo wrote-read-only; fi
+if ls "$4" >/dev/null 2>&1; then echo saw-outside; fi
+for interface in $(cut -d: -f1 -s /proc/net/dev); do echo "net $interface"; done
+if cat /proc/[0-9]*/environ 2>/dev/null | grep -q "$3"; then echo read-environment; fi
+echo done > "$2/answer"
+`;
+  }
+});
+
+// src/tools/commands.ts
+function createCommands(options) {
+  const alive = /* @__PURE__ */ new Set();
+  const ladder = createLadder(options);
+  let stopped;
+  async function stopWith(cause) {
+    stopped ??= cause;
+    await Promise.all([...alive].map((running) => running.stop(cause)));
+  }
+  options.signal?.addEventListener("abort", () => void stopWith("cancelled"), { once: true });
+  async function begin(command, stdout) {
+    refuseWhenStopped2(command);
+    await checkProgram(command);
+    const prepared = await prepare(command, stdout);
+    refuseWhenStopped2(command);
+    options.log?.(`start ${command.program.name} (${command.grant})`);
+    const running = startProcess(prepared.start);
+    alive.add(running);
+    const forget = () => void alive.delete(running);
+    running.done.then(forget, forget);
+    return { running, finish: prepared.finish };
+  }
+  function refuseWhenStopped2(command) {
+    if (stopped === void 0 && options.signal?.aborted !== true) return;
+    throw new GateError("tool", {
+      reason: "cancelled",
+      message: `${command.program.name} was not started because the run was cancelled.`
+    });
+  }
+  async function prepare(command, stdout) {
+    const folders = needsFreshFolders(command.grant) ? await freshFolders(options.workDir) : void 0;
+    const variables = command.variables === void 0 ? {} : { variables: command.variables };
+    const environment = grantEnvironment(command.grant, options.environment, {
+      ...variables,
+      ...folders === void 0 ? {} : { folders }
+    });
+    const cwd = command.cwd ?? await (0, import_promises40.mkdtemp)((0, import_node_path39.join)(options.workDir, "cwd-"));
+    const start = { ...plainStart(command, stdout), cwd, environment };
+    if (command.grant !== "scanner" || folders === void 0)
+      return { start, finish: () => Promise.resolve() };
+    return ladder.confine(start, { ...command.paths, folders: [folders.home, folders.tmp] });
+  }
+  return {
+    run: async (command) => {
+      const { running, finish: finish2 } = await begin(command, "capture");
+      return await settle2(running.done, finish2);
+    },
+    stream: (command) => streamCommand(command, () => begin(command, "hand-out")),
+    serve: async (command) => {
+      const { running } = await begin({ ...command, timeoutMs: 0 }, "tail");
+      await running.started;
+      return { stop: () => running.stop("stopped"), output: running.output };
+    },
+    isolation: () => ladder.isolation(),
+    stopAll: () => stopWith("stopped")
+  };
+}
+async function settle2(done, finish2) {
+  try {
+    await done;
+  } catch (thrown) {
+    await finish2().catch(() => void 0);
+    throw thrown;
+  }
+  await finish2();
+  return await done;
+}
+function streamCommand(command, begin) {
+  const stdout = new import_node_stream6.PassThrough();
+  stdout.on("error", () => void 0);
+  async function follow2() {
+    try {
+      const { running, finish: finish2 } = await begin();
+      const handedOn = (0, import_promises41.finished)(running.stdout, { writable: false }).catch(() => void 0);
+      if (stdout.destroyed) running.stdout.resume();
+      else running.stdout.pipe(stdout, { end: false });
+      stdout.once("close", () => running.stdout.resume());
+      const result2 = await settle2(running.done, finish2);
+      await handedOn;
+      stdout.end();
+      return result2;
+    } catch (thrown) {
+      stdout.destroy(thrown instanceof Error ? thrown : new Error(`${command.program.name} failed`));
+      throw thrown;
+    }
+  }
+  const done = follow2();
+  done.catch(() => void 0);
+  return { stdout, done };
+}
+async function freshFolders(workDir) {
+  const base = await (0, import_promises40.mkdtemp)((0, import_node_path39.join)(workDir, "home-"));
+  const folders = { home: (0, import_node_path39.join)(base, "home"), tmp: (0, import_node_path39.join)(base, "tmp") };
+  await Promise.all([(0, import_promises40.mkdir)(folders.home), (0, import_promises40.mkdir)(folders.tmp)]);
+  return folders;
+}
+function plainStart(command, stdout) {
+  const variables = Object.entries(command.variables ?? {});
+  return {
+    name: command.program.name,
+    file: command.program.path,
+    args: command.args,
+    timeoutMs: command.timeoutMs,
+    stdin: command.stdin,
+    maxOutputBytes: command.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES,
+    stdout,
+    secrets: variables.filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value),
+    signalGroup: signalOwnGroup
+  };
+}
+async function checkProgram({ program: program2 }) {
+  const { name, path: path3, sha256: sha2564 } = program2;
+  if (!(0, import_node_path39.isAbsolute)(path3)) throw new TypeError(`the program ${name} needs an absolute path`);
+  try {
+    await (0, import_promises40.access)(await (0, import_promises40.realpath)(path3), import_promises40.constants.X_OK);
+  } catch (cause) {
+    throw new GateError("tool", {
+      reason: "not-found",
+      message: `${name} is not there or may not be executed. Install it again, or choose another source of tools.`,
+      cause
+    });
+  }
+  if (sha2564 === void 0) return;
+  const found = await hashFile(path3);
+  if (found === sha2564) return;
+  throw new GateError("integrity", {
+    reason: "hash-changed",
+    message: `${name} was changed on the disk after it was checked (SHA-256 ${found}, expected ${sha2564}). It was not started.`
+  });
+}
+var import_promises40, import_node_path39, import_node_stream6, import_promises41, DEFAULT_OUTPUT_BYTES, SECRET_NAME;
+var init_commands = __esm({
+  "src/tools/commands.ts"() {
+    "use strict";
+    import_promises40 = require("node:fs/promises");
+    import_node_path39 = require("node:path");
+    import_node_stream6 = require("node:stream");
+    import_promises41 = require("node:stream/promises");
+    init_errors();
+    init_grants();
+    init_hash();
+    init_ladder();
+    init_process();
+    DEFAULT_OUTPUT_BYTES = 16 * 1024 * 1024;
+    SECRET_NAME = /PASSWORD|TOKEN|SECRET|KEY/u;
+  }
+});
+
+// src/commands/registry-commands.ts
+async function registryCommands({ services, request }, host = parseImageName(request.image).host) {
+  const { registryUsername, registryPassword } = request;
+  const own2 = parseImageName(request.image).host === host;
+  if (registryUsername === void 0 || registryPassword === void 0 || !own2) {
+    const commands3 = services.newCommands();
+    return { commands: commands3, close: () => commands3.stopAll() };
+  }
+  const dir = await dockerConfig(services.workDir, host, `${registryUsername}:${registryPassword}`);
+  const environment = { ...services.environment, DOCKER_CONFIG: dir };
+  const commands2 = createCommands({ environment, workDir: services.workDir, signal: services.signal });
+  async function close() {
+    await commands2.stopAll();
+    await (0, import_promises42.rm)(dir, { recursive: true, force: true });
+  }
+  return { commands: commands2, close };
+}
+async function dockerConfig(workDir, host, login2) {
+  const dir = (0, import_node_path40.join)(workDir, "registry-login");
+  await (0, import_promises42.mkdir)(dir, { mode: 448 });
+  const server = host === "docker.io" ? "https://index.docker.io/v1/" : host;
+  const auth = Buffer.from(login2).toString("base64");
+  await (0, import_promises42.writeFile)((0, import_node_path40.join)(dir, "config.json"), JSON.stringify({ auths: { [server]: { auth } } }), {
+    mode: 384
+  });
+  return dir;
+}
+var import_promises42, import_node_path40;
+var init_registry_commands = __esm({
+  "src/commands/registry-commands.ts"() {
+    "use strict";
+    import_promises42 = require("node:fs/promises");
+    import_node_path40 = require("node:path");
+    init_reference();
+    init_commands();
+  }
+});
+
+// src/commands/build-subject.ts
+async function buildSubject(given, { context, tools: tools2 }) {
+  const { request, services, commands: commands2 } = given;
+  const { subject } = request;
+  const { workDir } = services;
+  switch (subject.kind) {
+    case "oci-layout":
+      return await copyLayout((0, import_node_path41.resolve)(context.workspace, subject.dir), workDir);
+    case "archive":
+      return await unpackArchive((0, import_node_path41.resolve)(context.workspace, subject.file), workDir);
+    case "docker":
+      return await takeFromDocker({ commands: commands2, workDir }, subject.reference);
+    case "registry":
+      return await pulled(given, subject, toolOf(tools2, "crane").program);
+    case "build":
+      return await build2(given, context);
+  }
+}
+async function pulled(given, from2, program2) {
+  const { commands: commands2, close } = await registryCommands(given, from2.image.host);
+  try {
+    return await pullImage({ crane: { commands: commands2, program: program2 }, workDir: given.services.workDir }, from2);
+  } finally {
+    await close();
+  }
+}
+async function build2(given, context) {
+  const { request, services, commands: commands2 } = given;
   const { target: target2, platform: platform3, network } = request;
   return await buildWithDocker(
     { commands: commands2, workDir: services.workDir },
@@ -41918,33 +43145,37 @@ function sourceFacts(given, context) {
     ...commit === void 0 ? {} : { revision: commit }
   };
 }
-var import_node_path33;
+var import_node_path41;
 var init_build_subject = __esm({
   "src/commands/build-subject.ts"() {
     "use strict";
-    import_node_path33 = require("node:path");
+    import_node_path41 = require("node:path");
     init_docker();
+    init_docker_image();
     init_labels();
     init_prebuilt();
+    init_pulled();
+    init_tool_set();
     init_dockerfile2();
+    init_registry_commands();
   }
 });
 
 // src/commands/kev.ts
 async function readKevFeed(programRoot2) {
   try {
-    return present(FEED.parse(JSON.parse(await (0, import_promises35.readFile)((0, import_node_path34.join)(programRoot2, "data", "kev.json"), "utf8"))));
+    return present(FEED.parse(JSON.parse(await (0, import_promises43.readFile)((0, import_node_path42.join)(programRoot2, "data", "kev.json"), "utf8"))));
   } catch (thrown) {
     const why = `data/kev.json, which belongs to this program, cannot be read: ${describeError(thrown).slice(0, 300)}`;
     return missing("inspect", why);
   }
 }
-var import_promises35, import_node_path34, DAY4, FEED;
+var import_promises43, import_node_path42, DAY4, FEED;
 var init_kev2 = __esm({
   "src/commands/kev.ts"() {
     "use strict";
-    import_promises35 = require("node:fs/promises");
-    import_node_path34 = require("node:path");
+    import_promises43 = require("node:fs/promises");
+    import_node_path42 = require("node:path");
     init_zod();
     init_errors();
     init_known();
@@ -42072,7 +43303,7 @@ async function fromCommit(commands2, place2, names) {
 async function fromWorkingTree(workspace, names) {
   const found = [];
   for (const file2 of names) {
-    const path3 = file2.startsWith("/") ? file2 : (0, import_node_path35.join)(workspace, file2);
+    const path3 = file2.startsWith("/") ? file2 : (0, import_node_path43.join)(workspace, file2);
     const source = await readSourceFile(path3, { maxBytes: MAX_BYTES4, within: [workspace] });
     if (source.state === "absent") continue;
     if (source.state === "refused") {
@@ -42083,11 +43314,11 @@ async function fromWorkingTree(workspace, names) {
   }
   return found;
 }
-var import_node_path35, DEFAULTS, MAX_BYTES4;
+var import_node_path43, DEFAULTS, MAX_BYTES4;
 var init_policy_file = __esm({
   "src/commands/policy-file.ts"() {
     "use strict";
-    import_node_path35 = require("node:path");
+    import_node_path43 = require("node:path");
     init_errors();
     init_document();
     init_resolve();
@@ -42227,12 +43458,12 @@ function hop(request, url2, watch2) {
     ...request.body === void 0 ? {} : { body: request.body }
   });
 }
-function redirectTarget(request, response, from) {
+function redirectTarget(request, response, from2) {
   if (![301, 302, 303, 307, 308].includes(response.status)) return null;
   const location = response.headers.get("location");
-  const target2 = location === null || !URL.canParse(location, from.href) ? null : new URL(location, from);
+  const target2 = location === null || !URL.canParse(location, from2.href) ? null : new URL(location, from2);
   if (target2 === null || request.method === "POST" || !sameSafety(request.url, target2)) {
-    throw registryError("registry-answer", `${from.host} redirects to a place that is not followed`);
+    throw registryError("registry-answer", `${from2.host} redirects to a place that is not followed`);
   }
   return target2;
 }
@@ -42473,7 +43704,7 @@ async function retried(session, attempt2) {
       const spent = performance.now() - started;
       if (tries >= limits.attempts || spent + pause > limits.retryBudgetMs)
         throw givenUp(thrown, options, tries);
-      await (0, import_promises36.setTimeout)(pause, void 0, { signal: options.signal }).catch(() => void 0);
+      await (0, import_promises44.setTimeout)(pause, void 0, { signal: options.signal }).catch(() => void 0);
     }
   }
 }
@@ -42491,11 +43722,11 @@ function parseRetryAfter(value, date6) {
   const now = date6 === null ? Number.NaN : Date.parse(date6);
   return Number.isNaN(until) || Number.isNaN(now) ? null : Math.max(0, until - now);
 }
-var import_promises36, DEFAULT_LIMITS;
+var import_promises44, DEFAULT_LIMITS;
 var init_registry = __esm({
   "src/registry/registry.ts"() {
     "use strict";
-    import_promises36 = require("node:timers/promises");
+    import_promises44 = require("node:timers/promises");
     init_reference();
     init_authorise();
     init_failure();
@@ -42522,7 +43753,7 @@ async function fetchManifest(registry3, reference2) {
       if (reply.status === 404) return null;
       if (reply.status !== 200) throw unexpected(what, reply.status);
       const bytes = await reply.read(MAX_MANIFEST_BYTES);
-      const digest2 = `sha256:${(0, import_node_crypto16.createHash)("sha256").update(bytes).digest("hex")}`;
+      const digest2 = `sha256:${(0, import_node_crypto19.createHash)("sha256").update(bytes).digest("hex")}`;
       if (isDigest(reference2) && digest2 !== reference2)
         throw servedBytesDiffer(what, `their digest is ${digest2}`);
       const mediaType = (reply.headers.get("content-type") ?? "").split(";")[0]?.trim() ?? "";
@@ -42539,11 +43770,11 @@ function unexpected(what, status) {
     `${what}: the registry answers HTTP ${status}, which is not understood`
   );
 }
-var import_node_crypto16, MANIFEST_TYPES2, MAX_MANIFEST_BYTES;
+var import_node_crypto19, MANIFEST_TYPES2, MAX_MANIFEST_BYTES;
 var init_manifests = __esm({
   "src/registry/manifests.ts"() {
     "use strict";
-    import_node_crypto16 = require("node:crypto");
+    import_node_crypto19 = require("node:crypto");
     init_digest();
     init_failure();
     MANIFEST_TYPES2 = [
@@ -42578,7 +43809,7 @@ async function withBlob(registry3, blob, consume) {
   });
 }
 async function hashBody(reply, blob, keep) {
-  const hash2 = (0, import_node_crypto17.createHash)("sha256");
+  const hash2 = (0, import_node_crypto20.createHash)("sha256");
   let size2 = 0;
   for await (const chunk of reply.chunks()) {
     size2 += chunk.byteLength;
@@ -42594,11 +43825,11 @@ async function hashBody(reply, blob, keep) {
   const digest2 = `sha256:${hash2.digest("hex")}`;
   if (digest2 !== blob.digest) throw servedBytesDiffer(blob.digest, `their digest is ${digest2}`);
 }
-var import_node_crypto17, FLOOR;
+var import_node_crypto20, FLOOR;
 var init_blobs2 = __esm({
   "src/registry/blobs.ts"() {
     "use strict";
-    import_node_crypto17 = require("node:crypto");
+    import_node_crypto20 = require("node:crypto");
     init_failure();
     init_manifests();
     FLOOR = 128 * 1024;
@@ -42861,19 +44092,19 @@ __export(esm_exports, {
   isStream: () => isStream,
   isWritable: () => isWritable
 });
-var import_node_events2, import_node_stream5, import_node_string_decoder, proc, isStream, isReadable, isWritable, EOF, MAYBE_EMIT_END, EMITTED_END, EMITTING_END, EMITTED_ERROR, CLOSED, READ2, FLUSH, FLUSHCHUNK, ENCODING, DECODER, FLOWING, PAUSED, RESUME, BUFFER, PIPES, BUFFERLENGTH, BUFFERPUSH, BUFFERSHIFT, OBJECTMODE, DESTROYED, ERROR, EMITDATA, EMITEND, EMITEND2, ASYNC, ABORT, ABORTED, SIGNAL, DATALISTENERS, DISCARDED, defer, nodefer, isEndish, isArrayBufferLike, isArrayBufferView, Pipe, PipeProxyErrors, isObjectModeOptions, isEncodingOptions, Minipass;
+var import_node_events2, import_node_stream7, import_node_string_decoder, proc, isStream, isReadable, isWritable, EOF, MAYBE_EMIT_END, EMITTED_END, EMITTING_END, EMITTED_ERROR, CLOSED, READ3, FLUSH, FLUSHCHUNK, ENCODING, DECODER, FLOWING, PAUSED, RESUME, BUFFER, PIPES, BUFFERLENGTH, BUFFERPUSH, BUFFERSHIFT, OBJECTMODE, DESTROYED, ERROR, EMITDATA, EMITEND, EMITEND2, ASYNC, ABORT, ABORTED, SIGNAL, DATALISTENERS, DISCARDED, defer, nodefer, isEndish, isArrayBufferLike, isArrayBufferView, Pipe, PipeProxyErrors, isObjectModeOptions, isEncodingOptions, Minipass;
 var init_esm = __esm({
   "node_modules/minipass/dist/esm/index.js"() {
     import_node_events2 = require("node:events");
-    import_node_stream5 = __toESM(require("node:stream"), 1);
+    import_node_stream7 = __toESM(require("node:stream"), 1);
     import_node_string_decoder = require("node:string_decoder");
     proc = typeof process === "object" && process ? process : {
       stdout: null,
       stderr: null
     };
-    isStream = (s) => !!s && typeof s === "object" && (s instanceof Minipass || s instanceof import_node_stream5.default || isReadable(s) || isWritable(s));
+    isStream = (s) => !!s && typeof s === "object" && (s instanceof Minipass || s instanceof import_node_stream7.default || isReadable(s) || isWritable(s));
     isReadable = (s) => !!s && typeof s === "object" && s instanceof import_node_events2.EventEmitter && typeof s.pipe === "function" && // node core Writable streams have a pipe() method, but it throws
-    s.pipe !== import_node_stream5.default.Writable.prototype.pipe;
+    s.pipe !== import_node_stream7.default.Writable.prototype.pipe;
     isWritable = (s) => !!s && typeof s === "object" && s instanceof import_node_events2.EventEmitter && typeof s.write === "function" && typeof s.end === "function";
     EOF = /* @__PURE__ */ Symbol("EOF");
     MAYBE_EMIT_END = /* @__PURE__ */ Symbol("maybeEmitEnd");
@@ -42881,7 +44112,7 @@ var init_esm = __esm({
     EMITTING_END = /* @__PURE__ */ Symbol("emittingEnd");
     EMITTED_ERROR = /* @__PURE__ */ Symbol("emittedError");
     CLOSED = /* @__PURE__ */ Symbol("closed");
-    READ2 = /* @__PURE__ */ Symbol("read");
+    READ3 = /* @__PURE__ */ Symbol("read");
     FLUSH = /* @__PURE__ */ Symbol("flush");
     FLUSHCHUNK = /* @__PURE__ */ Symbol("flushChunk");
     ENCODING = /* @__PURE__ */ Symbol("encoding");
@@ -43186,11 +44417,11 @@ var init_esm = __esm({
             this[ENCODING] ? this[BUFFER].join("") : Buffer.concat(this[BUFFER], this[BUFFERLENGTH])
           ];
         }
-        const ret = this[READ2](n || null, this[BUFFER][0]);
+        const ret = this[READ3](n || null, this[BUFFER][0]);
         this[MAYBE_EMIT_END]();
         return ret;
       }
-      [READ2](n, chunk) {
+      [READ3](n, chunk) {
         if (this[OBJECTMODE])
           this[BUFFERSHIFT]();
         else {
@@ -43748,12 +44979,12 @@ var init_esm = __esm({
 });
 
 // node_modules/minizlib/dist/esm/constants.js
-var import_zlib, realZlibConstants, constants8;
+var import_zlib, realZlibConstants, constants11;
 var init_constants = __esm({
   "node_modules/minizlib/dist/esm/constants.js"() {
     import_zlib = __toESM(require("zlib"), 1);
     realZlibConstants = import_zlib.default.constants || { ZLIB_VERNUM: 4736 };
-    constants8 = Object.freeze(Object.assign(/* @__PURE__ */ Object.create(null), {
+    constants11 = Object.freeze(Object.assign(/* @__PURE__ */ Object.create(null), {
       Z_NO_FLUSH: 0,
       Z_PARTIAL_FLUSH: 1,
       Z_SYNC_FLUSH: 2,
@@ -43880,7 +45111,7 @@ __export(esm_exports2, {
   ZlibError: () => ZlibError,
   ZstdCompress: () => ZstdCompress,
   ZstdDecompress: () => ZstdDecompress,
-  constants: () => constants8
+  constants: () => constants11
 });
 var import_assert, import_buffer, realZlib2, OriginalBufferConcat, desc, noop, passthroughBufferConcat, _superWrite, ZlibError, _flushFlag, ZlibBase, Zlib, Deflate, Inflate, Gzip, Gunzip, DeflateRaw, InflateRaw, Unzip, Brotli, BrotliCompress, BrotliDecompress, Zstd, ZstdCompress, ZstdDecompress;
 var init_esm2 = __esm({
@@ -44064,9 +45295,9 @@ var init_esm2 = __esm({
       #strategy;
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants8.Z_NO_FLUSH;
-        opts.finishFlush = opts.finishFlush || constants8.Z_FINISH;
-        opts.fullFlushFlag = constants8.Z_FULL_FLUSH;
+        opts.flush = opts.flush || constants11.Z_NO_FLUSH;
+        opts.finishFlush = opts.finishFlush || constants11.Z_FINISH;
+        opts.fullFlushFlag = constants11.Z_FULL_FLUSH;
         super(opts, mode);
         this.#level = opts.level;
         this.#strategy = opts.strategy;
@@ -44079,7 +45310,7 @@ var init_esm2 = __esm({
         if (!this.handle.params)
           throw new Error("not supported in this implementation");
         if (this.#level !== level || this.#strategy !== strategy) {
-          this.flush(constants8.Z_SYNC_FLUSH);
+          this.flush(constants11.Z_SYNC_FLUSH);
           (0, import_assert.default)(this.handle, "zlib binding closed");
           const origFlush = this.handle.flush;
           this.handle.flush = (flushFlag, cb) => {
@@ -44150,9 +45381,9 @@ var init_esm2 = __esm({
     Brotli = class extends ZlibBase {
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants8.BROTLI_OPERATION_PROCESS;
-        opts.finishFlush = opts.finishFlush || constants8.BROTLI_OPERATION_FINISH;
-        opts.fullFlushFlag = constants8.BROTLI_OPERATION_FLUSH;
+        opts.flush = opts.flush || constants11.BROTLI_OPERATION_PROCESS;
+        opts.finishFlush = opts.finishFlush || constants11.BROTLI_OPERATION_FINISH;
+        opts.fullFlushFlag = constants11.BROTLI_OPERATION_FLUSH;
         super(opts, mode);
       }
     };
@@ -44169,9 +45400,9 @@ var init_esm2 = __esm({
     Zstd = class extends ZlibBase {
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants8.ZSTD_e_continue;
-        opts.finishFlush = opts.finishFlush || constants8.ZSTD_e_end;
-        opts.fullFlushFlag = constants8.ZSTD_e_flush;
+        opts.flush = opts.flush || constants11.ZSTD_e_continue;
+        opts.finishFlush = opts.finishFlush || constants11.ZSTD_e_end;
+        opts.fullFlushFlag = constants11.ZSTD_e_flush;
         super(opts, mode);
       }
     };
@@ -44203,11 +45434,11 @@ var init_esm3 = __esm({
       expect;
       found;
       code = "EBADSIZE";
-      constructor(found, expect, from) {
+      constructor(found, expect, from2) {
         super(`Bad data size: expected ${expect} bytes, but got ${found}`);
         this.expect = expect;
         this.found = found;
-        Error.captureStackTrace(this, from ?? this.constructor);
+        Error.captureStackTrace(this, from2 ?? this.constructor);
       }
       get name() {
         return "SizeError";
@@ -48991,7 +50222,7 @@ var require_lib2 = __commonJS({
     var { URL: URL5 } = require("url");
     var http3 = require("http");
     var https2 = require("https");
-    var zlib = (init_esm2(), __toCommonJS(esm_exports2));
+    var zlib2 = (init_esm2(), __toCommonJS(esm_exports2));
     var { Minipass: Minipass2 } = (init_esm(), __toCommonJS(esm_exports));
     var Body = require_body();
     var { writeToStream, getTotalBytes } = Body;
@@ -49192,11 +50423,11 @@ var require_lib2 = __commonJS({
             return;
           }
           const zlibOptions = {
-            flush: zlib.constants.Z_SYNC_FLUSH,
-            finishFlush: zlib.constants.Z_SYNC_FLUSH
+            flush: zlib2.constants.Z_SYNC_FLUSH,
+            finishFlush: zlib2.constants.Z_SYNC_FLUSH
           };
           if (codings === "gzip" || codings === "x-gzip") {
-            const unzip = new zlib.Gunzip(zlibOptions);
+            const unzip = new zlib2.Gunzip(zlibOptions);
             response = new Response(
               // exceedingly rare that the stream would have an error,
               // but just in case we proxy it to the stream in use.
@@ -49212,7 +50443,7 @@ var require_lib2 = __commonJS({
           }
           if (codings === "deflate" || codings === "x-deflate") {
             res.once("data", (chunk) => {
-              const decoder2 = (chunk[0] & 15) === 8 ? new zlib.Inflate() : new zlib.InflateRaw();
+              const decoder2 = (chunk[0] & 15) === 8 ? new zlib2.Inflate() : new zlib2.InflateRaw();
               body.on(
                 "error",
                 /* istanbul ignore next */
@@ -49225,7 +50456,7 @@ var require_lib2 = __commonJS({
           }
           if (codings === "br" && acceptsEncoding(options.headers, "br")) {
             try {
-              var decoder = new zlib.BrotliDecompress();
+              var decoder = new zlib2.BrotliDecompress();
             } catch (err) {
               reject(err);
               finalize2();
@@ -51175,7 +52406,7 @@ var require_minipass = __commonJS({
     var EMITTING_END2 = /* @__PURE__ */ Symbol("emittingEnd");
     var EMITTED_ERROR2 = /* @__PURE__ */ Symbol("emittedError");
     var CLOSED2 = /* @__PURE__ */ Symbol("closed");
-    var READ3 = /* @__PURE__ */ Symbol("read");
+    var READ4 = /* @__PURE__ */ Symbol("read");
     var FLUSH2 = /* @__PURE__ */ Symbol("flush");
     var FLUSHCHUNK2 = /* @__PURE__ */ Symbol("flushChunk");
     var ENCODING2 = /* @__PURE__ */ Symbol("encoding");
@@ -51365,11 +52596,11 @@ var require_minipass = __commonJS({
           else
             this.buffer = [Buffer.concat(this.buffer, this[BUFFERLENGTH2])];
         }
-        const ret = this[READ3](n || null, this.buffer[0]);
+        const ret = this[READ4](n || null, this.buffer[0]);
         this[MAYBE_EMIT_END2]();
         return ret;
       }
-      [READ3](n, chunk) {
+      [READ4](n, chunk) {
         if (n === chunk.length || n === null)
           this[BUFFERSHIFT2]();
         else {
@@ -51803,7 +53034,7 @@ var require_minipass2 = __commonJS({
     var EMITTING_END2 = /* @__PURE__ */ Symbol("emittingEnd");
     var EMITTED_ERROR2 = /* @__PURE__ */ Symbol("emittedError");
     var CLOSED2 = /* @__PURE__ */ Symbol("closed");
-    var READ3 = /* @__PURE__ */ Symbol("read");
+    var READ4 = /* @__PURE__ */ Symbol("read");
     var FLUSH2 = /* @__PURE__ */ Symbol("flush");
     var FLUSHCHUNK2 = /* @__PURE__ */ Symbol("flushChunk");
     var ENCODING2 = /* @__PURE__ */ Symbol("encoding");
@@ -51993,11 +53224,11 @@ var require_minipass2 = __commonJS({
           else
             this.buffer = [Buffer.concat(this.buffer, this[BUFFERLENGTH2])];
         }
-        const ret = this[READ3](n || null, this.buffer[0]);
+        const ret = this[READ4](n || null, this.buffer[0]);
         this[MAYBE_EMIT_END2]();
         return ret;
       }
-      [READ3](n, chunk) {
+      [READ4](n, chunk) {
         if (n === chunk.length || n === null)
           this[BUFFERSHIFT2]();
         else {
@@ -53309,8 +54540,8 @@ var require_coerce = __commonJS({
       const minor = match[3] || "0";
       const patch = match[4] || "0";
       const prerelease = options.includePrerelease && match[5] ? `-${match[5]}` : "";
-      const build2 = options.includePrerelease && match[6] ? `+${match[6]}` : "";
-      return parse3(`${major}.${minor}.${patch}${prerelease}${build2}`, options);
+      const build3 = options.includePrerelease && match[6] ? `+${match[6]}` : "";
+      return parse3(`${major}.${minor}.${patch}${prerelease}${build3}`, options);
     };
     module2.exports = coerce;
   }
@@ -53321,10 +54552,10 @@ var require_truncate = __commonJS({
   "node_modules/semver/functions/truncate.js"(exports2, module2) {
     "use strict";
     var parse3 = require_parse();
-    var constants12 = require_constants4();
+    var constants13 = require_constants4();
     var SemVer = require_semver();
     var truncate = (version2, truncation, options) => {
-      if (!constants12.RELEASE_TYPES.includes(truncation)) {
+      if (!constants13.RELEASE_TYPES.includes(truncation)) {
         return null;
       }
       const clonedVersion = cloneInputVersion(version2, options);
@@ -53918,17 +55149,17 @@ var require_range = __commonJS({
       debug5("replaceGTE0", comp, options);
       return comp.trim().replace(re2[options.includePrerelease ? t.GTE0PRE : t.GTE0], "");
     };
-    var hyphenReplace = (incPr) => ($0, from, fM, fm, fp, fpr, fb, to, tM, tm, tp, tpr) => {
+    var hyphenReplace = (incPr) => ($0, from2, fM, fm, fp, fpr, fb, to, tM, tm, tp, tpr) => {
       if (isX(fM)) {
-        from = "";
+        from2 = "";
       } else if (isX(fm)) {
-        from = `>=${fM}.0.0${incPr ? "-0" : ""}`;
+        from2 = `>=${fM}.0.0${incPr ? "-0" : ""}`;
       } else if (isX(fp)) {
-        from = `>=${fM}.${fm}.0${incPr ? "-0" : ""}`;
+        from2 = `>=${fM}.${fm}.0${incPr ? "-0" : ""}`;
       } else if (fpr) {
-        from = `>=${from}`;
+        from2 = `>=${from2}`;
       } else {
-        from = `>=${from}${incPr ? "-0" : ""}`;
+        from2 = `>=${from2}${incPr ? "-0" : ""}`;
       }
       if (isX(tM)) {
         to = "";
@@ -53943,7 +55174,7 @@ var require_range = __commonJS({
       } else {
         to = `<=${to}`;
       }
-      return `${from} ${to}`.trim();
+      return `${from2} ${to}`.trim();
     };
     var testSet = (set2, version2, options) => {
       for (let i = 0; i < set2.length; i++) {
@@ -54564,7 +55795,7 @@ var require_semver2 = __commonJS({
   "node_modules/semver/index.js"(exports2, module2) {
     "use strict";
     var internalRe = require_re();
-    var constants12 = require_constants4();
+    var constants13 = require_constants4();
     var SemVer = require_semver();
     var identifiers = require_identifiers();
     var parse3 = require_parse();
@@ -54648,8 +55879,8 @@ var require_semver2 = __commonJS({
       re: internalRe.re,
       src: internalRe.src,
       tokens: internalRe.t,
-      SEMVER_SPEC_VERSION: constants12.SEMVER_SPEC_VERSION,
-      RELEASE_TYPES: constants12.RELEASE_TYPES,
+      SEMVER_SPEC_VERSION: constants13.SEMVER_SPEC_VERSION,
+      RELEASE_TYPES: constants13.RELEASE_TYPES,
       compareIdentifiers: identifiers.compareIdentifiers,
       rcompareIdentifiers: identifiers.rcompareIdentifiers
     };
@@ -54816,7 +56047,7 @@ var require_polyfill = __commonJS({
       chmod: chmod4,
       copyFile: copyFile4,
       lstat: lstat8,
-      mkdir: mkdir22,
+      mkdir: mkdir24,
       readdir: readdir4,
       readlink,
       stat: stat8,
@@ -54827,7 +56058,7 @@ var require_polyfill = __commonJS({
     var {
       dirname: dirname4,
       isAbsolute: isAbsolute6,
-      join: join48,
+      join: join51,
       parse: parse3,
       resolve: resolve9,
       sep: sep4,
@@ -54928,7 +56159,7 @@ var require_polyfill = __commonJS({
       if (dirExists) {
         return getStatsForCopy(destStat, src, dest, opts);
       }
-      await mkdir22(destParent, { recursive: true });
+      await mkdir24(destParent, { recursive: true });
       return getStatsForCopy(destStat, src, dest, opts);
     }
     function pathExists(dest) {
@@ -55076,7 +56307,7 @@ var require_polyfill = __commonJS({
       return copyDir(src, dest, opts);
     }
     async function mkDirAndCopy(srcMode, src, dest, opts) {
-      await mkdir22(dest);
+      await mkdir24(dest);
       await copyDir(src, dest, opts);
       return setDestMode(dest, srcMode);
     }
@@ -55084,8 +56315,8 @@ var require_polyfill = __commonJS({
       const dir = await readdir4(src);
       for (let i = 0; i < dir.length; i++) {
         const item2 = dir[i];
-        const srcItem = join48(src, item2);
-        const destItem = join48(dest, item2);
+        const srcItem = join51(src, item2);
+        const destItem = join51(dest, item2);
         const { destStat } = await checkPaths(srcItem, destItem, opts);
         await startCopy(destStat, srcItem, destItem, opts);
       }
@@ -55158,15 +56389,15 @@ var require_cp = __commonJS({
 // node_modules/@npmcli/fs/lib/with-temp-dir.js
 var require_with_temp_dir = __commonJS({
   "node_modules/@npmcli/fs/lib/with-temp-dir.js"(exports2, module2) {
-    var { join: join48, sep: sep4 } = require("path");
+    var { join: join51, sep: sep4 } = require("path");
     var getOptions = require_get_options();
-    var { mkdir: mkdir22, mkdtemp: mkdtemp12, rm: rm12 } = require("fs/promises");
+    var { mkdir: mkdir24, mkdtemp: mkdtemp12, rm: rm13 } = require("fs/promises");
     var withTempDir = async (root, fn2, opts) => {
       const options = getOptions(opts, {
         copy: ["tmpPrefix"]
       });
-      await mkdir22(root, { recursive: true });
-      const target2 = await mkdtemp12(join48(`${root}${sep4}`, options.tmpPrefix || ""));
+      await mkdir24(root, { recursive: true });
+      const target2 = await mkdtemp12(join51(`${root}${sep4}`, options.tmpPrefix || ""));
       let err;
       let result2;
       try {
@@ -55175,7 +56406,7 @@ var require_with_temp_dir = __commonJS({
         err = _err;
       }
       try {
-        await rm12(target2, { force: true, recursive: true });
+        await rm13(target2, { force: true, recursive: true });
       } catch {
       }
       if (err) {
@@ -55191,13 +56422,13 @@ var require_with_temp_dir = __commonJS({
 var require_readdir_scoped = __commonJS({
   "node_modules/@npmcli/fs/lib/readdir-scoped.js"(exports2, module2) {
     var { readdir: readdir4 } = require("fs/promises");
-    var { join: join48 } = require("path");
+    var { join: join51 } = require("path");
     var readdirScoped = async (dir) => {
       const results = [];
       for (const item2 of await readdir4(dir)) {
         if (item2.startsWith("@")) {
-          for (const scopedItem of await readdir4(join48(dir, item2))) {
-            results.push(join48(item2, scopedItem));
+          for (const scopedItem of await readdir4(join51(dir, item2))) {
+            results.push(join51(item2, scopedItem));
           }
         } else {
           results.push(item2);
@@ -55212,7 +56443,7 @@ var require_readdir_scoped = __commonJS({
 // node_modules/@npmcli/fs/lib/move-file.js
 var require_move_file = __commonJS({
   "node_modules/@npmcli/fs/lib/move-file.js"(exports2, module2) {
-    var { dirname: dirname4, join: join48, resolve: resolve9, relative: relative7, isAbsolute: isAbsolute6 } = require("path");
+    var { dirname: dirname4, join: join51, resolve: resolve9, relative: relative7, isAbsolute: isAbsolute6 } = require("path");
     var fs3 = require("fs/promises");
     var pathExists = async (path3) => {
       try {
@@ -55242,7 +56473,7 @@ var require_move_file = __commonJS({
           if (sourceStat.isDirectory()) {
             const files = await fs3.readdir(source);
             await Promise.all(files.map(
-              (file2) => moveFile(join48(source, file2), join48(destination, file2), options, false, symlinks)
+              (file2) => moveFile(join51(source, file2), join51(destination, file2), options, false, symlinks)
             ));
           } else if (sourceStat.isSymbolicLink()) {
             symlinks.push({ source, destination });
@@ -55307,7 +56538,7 @@ var require_cache_dir = __commonJS({
 # This file is a cache directory tag created by cacache.
 # For information about cache directory tags, see https://bford.info/cachedir/
 `;
-    async function mkdir22(cache) {
+    async function mkdir24(cache) {
       await fs3.mkdir(cache, { recursive: true, owner: "inherit" });
       await writeTag(cache);
     }
@@ -55321,7 +56552,7 @@ var require_cache_dir = __commonJS({
       }
     }
     module2.exports = {
-      mkdir: mkdir22,
+      mkdir: mkdir24,
       tagContent
     };
   }
@@ -55943,10 +57174,10 @@ var require_entry_index = __commonJS({
     var crypto = require("crypto");
     var {
       appendFile,
-      mkdir: mkdir22,
+      mkdir: mkdir24,
       readFile: readFile10,
       readdir: readdir4,
-      rm: rm12,
+      rm: rm13,
       writeFile: writeFile12
     } = require("fs/promises");
     var { Minipass: Minipass2 } = (init_esm(), __toCommonJS(esm_exports));
@@ -55989,7 +57220,7 @@ var require_entry_index = __commonJS({
       const setup = async () => {
         const target2 = tmpName(cache, opts.tmpPrefix);
         await cacheDir.mkdir(cache);
-        await mkdir22(path3.dirname(target2), { recursive: true });
+        await mkdir24(path3.dirname(target2), { recursive: true });
         return {
           target: target2,
           moved: false
@@ -55997,12 +57228,12 @@ var require_entry_index = __commonJS({
       };
       const teardown = async (tmp2) => {
         if (!tmp2.moved) {
-          return rm12(tmp2.target, { recursive: true, force: true });
+          return rm13(tmp2.target, { recursive: true, force: true });
         }
       };
       const write = async (tmp2) => {
         await writeFile12(tmp2.target, newIndex, { flag: "wx" });
-        await mkdir22(path3.dirname(bucket), { recursive: true });
+        await mkdir24(path3.dirname(bucket), { recursive: true });
         await moveFile(tmp2.target, bucket);
         tmp2.moved = true;
       };
@@ -56027,7 +57258,7 @@ var require_entry_index = __commonJS({
       };
       try {
         await cacheDir.mkdir(cache);
-        await mkdir22(path3.dirname(bucket), { recursive: true });
+        await mkdir24(path3.dirname(bucket), { recursive: true });
         const stringified = JSON.stringify(entry);
         await appendFile(bucket, `
 ${hashEntry(stringified)}	${stringified}`);
@@ -56065,7 +57296,7 @@ ${hashEntry(stringified)}	${stringified}`);
         return insert(cache, key, null, opts);
       }
       const bucket = bucketPath(cache, key);
-      return rm12(bucket, { recursive: true, force: true });
+      return rm13(bucket, { recursive: true, force: true });
     }
     module2.exports.lsStream = lsStream;
     function lsStream(cache) {
@@ -57939,18 +59170,18 @@ function se(r7, t = {}) {
 function Ls(r7, t = {}) {
   return new j2(r7, t).iterate();
 }
-var import_node_url2, import_node_diagnostics_channel2, import_node_path36, import_node_url3, import_fs, Qi, import_promises37, import_node_events3, import_node_stream6, import_node_string_decoder2, re, We, js, $e, Ie, le, Be, Ue, Ws, $s, Is2, Bs, Us, Gs, Hs, qs, Ks, Xs, Vs, Ys, Js, Zs, fe, ce, ft, He, qe, hi, ut, ue, Ke, de, ai, Z, li, Je, Dt, Ze, ge, ci, fi, Qe, ts, ui, di, pe, es, Xe, dt, ss, pi, me, mi, gi, is, wi, Ve, bi, yi, Nt, Ye, pt, mt, K, st, T2, it, Si, xi, ls, ns, vi, v, Ei, U2, ki, xe, Ci, Ai, Mi, rs, cs, Ri, Oi, we, os, X, hs, ve, be, zt, ye, Pt, gt, Lt, Ee, as, Se, D, M2, wt, _i, ke, us, fs2, Di, Ni, V, ds, jt, Pi, yt, ms, Li, ji, Wi, G2, H2, Y, Wt, St, $t, gs, It, ws, z2, nt, k2, xt, rt, C, F, A, Ce, Bt, R2, E, Ae, Me, bs, Re, $, Oe, Ut, vt, Q, _, Et, $i, Ii, Bi, Ui, Gt, Fe, Gi, Hi, J, tn, Ct, Cs, on, hn, an, Ss, ln, cn, fn, un, P2, As, Ms, I2, Rs, Os, tt, Fs, N, kt, _e, xs, At, L2, Ht, Kt, vs, dn, De, Es, Mt, ks, qt, Xt, Pe, Ts, O2, Vt, Yt, Jt, ot, ht, Rt, rr, _s, pn, mn, gn, at, wn, lt, ze, Ot, Le, Ft, Zt, Qt, bn, te, Tt, _t, Sn, j2, je, xn, vn, En, kn, Cn, Ns;
+var import_node_url2, import_node_diagnostics_channel2, import_node_path44, import_node_url3, import_fs, Qi, import_promises45, import_node_events3, import_node_stream8, import_node_string_decoder2, re, We, js, $e, Ie, le, Be, Ue, Ws, $s, Is2, Bs, Us, Gs, Hs, qs, Ks, Xs, Vs, Ys, Js, Zs, fe, ce, ft, He, qe, hi, ut, ue, Ke, de, ai, Z, li, Je, Dt, Ze, ge, ci, fi, Qe, ts, ui, di, pe, es, Xe, dt, ss, pi, me, mi, gi, is, wi, Ve, bi, yi, Nt, Ye, pt, mt, K, st, T2, it, Si, xi, ls, ns, vi, v, Ei, U2, ki, xe, Ci, Ai, Mi, rs, cs, Ri, Oi, we, os, X, hs, ve, be, zt, ye, Pt, gt, Lt, Ee, as, Se, D, M2, wt, _i, ke, us, fs2, Di, Ni, V, ds, jt, Pi, yt, ms, Li, ji, Wi, G2, H2, Y, Wt, St, $t, gs, It, ws, z2, nt, k2, xt, rt, C, F, A, Ce, Bt, R2, E, Ae, Me, bs, Re, $, Oe, Ut, vt, Q, _, Et, $i, Ii, Bi, Ui, Gt, Fe, Gi, Hi, J, tn, Ct, Cs, on, hn, an, Ss, ln, cn, fn, un, P2, As, Ms, I2, Rs, Os, tt, Fs, N, kt, _e, xs, At, L2, Ht, Kt, vs, dn, De, Es, Mt, ks, qt, Xt, Pe, Ts, O2, Vt, Yt, Jt, ot, ht, Rt, rr, _s, pn, mn, gn, at, wn, lt, ze, Ot, Le, Ft, Zt, Qt, bn, te, Tt, _t, Sn, j2, je, xn, vn, En, kn, Cn, Ns;
 var init_index_min2 = __esm({
   "node_modules/glob/dist/esm/index.min.js"() {
     import_node_url2 = require("node:url");
     import_node_diagnostics_channel2 = require("node:diagnostics_channel");
-    import_node_path36 = require("node:path");
+    import_node_path44 = require("node:path");
     import_node_url3 = require("node:url");
     import_fs = require("fs");
     Qi = __toESM(require("node:fs"), 1);
-    import_promises37 = require("node:fs/promises");
+    import_promises45 = require("node:fs/promises");
     import_node_events3 = require("node:events");
-    import_node_stream6 = __toESM(require("node:stream"), 1);
+    import_node_stream8 = __toESM(require("node:stream"), 1);
     import_node_string_decoder2 = require("node:string_decoder");
     re = (r7, t, e) => {
       let s = r7 instanceof RegExp ? We(r7, e) : r7, i = t instanceof RegExp ? We(t, e) : t, n = s !== null && i != null && js(s, i, e);
@@ -59685,8 +60916,8 @@ var init_index_min2 = __esm({
       }
     };
     ms = typeof process == "object" && process ? process : { stdout: null, stderr: null };
-    Li = (r7) => !!r7 && typeof r7 == "object" && (r7 instanceof J || r7 instanceof import_node_stream6.default || ji(r7) || Wi(r7));
-    ji = (r7) => !!r7 && typeof r7 == "object" && r7 instanceof import_node_events3.EventEmitter && typeof r7.pipe == "function" && r7.pipe !== import_node_stream6.default.Writable.prototype.pipe;
+    Li = (r7) => !!r7 && typeof r7 == "object" && (r7 instanceof J || r7 instanceof import_node_stream8.default || ji(r7) || Wi(r7));
+    ji = (r7) => !!r7 && typeof r7 == "object" && r7 instanceof import_node_events3.EventEmitter && typeof r7.pipe == "function" && r7.pipe !== import_node_stream8.default.Writable.prototype.pipe;
     Wi = (r7) => !!r7 && typeof r7 == "object" && r7 instanceof import_node_events3.EventEmitter && typeof r7.write == "function" && typeof r7.end == "function";
     G2 = /* @__PURE__ */ Symbol("EOF");
     H2 = /* @__PURE__ */ Symbol("maybeEmitEnd");
@@ -60024,7 +61255,7 @@ var init_index_min2 = __esm({
       }
     };
     tn = import_fs.realpathSync.native;
-    Ct = { lstatSync: import_fs.lstatSync, readdir: import_fs.readdir, readdirSync: import_fs.readdirSync, readlinkSync: import_fs.readlinkSync, realpathSync: tn, promises: { lstat: import_promises37.lstat, readdir: import_promises37.readdir, readlink: import_promises37.readlink, realpath: import_promises37.realpath } };
+    Ct = { lstatSync: import_fs.lstatSync, readdir: import_fs.readdir, readdirSync: import_fs.readdirSync, readlinkSync: import_fs.readlinkSync, realpathSync: tn, promises: { lstat: import_promises45.lstat, readdir: import_promises45.readdir, readlink: import_promises45.readlink, realpath: import_promises45.realpath } };
     Cs = (r7) => !r7 || r7 === Ct || r7 === Qi ? Ct : { ...Ct, ...r7, promises: { ...Ct.promises, ...r7.promises } };
     on = /^\\\\\?\\([a-z]:)\\?$/i;
     hn = /^\\\\\?\\UNC\\([^\\]+\\[^\\]+)\\?$/i;
@@ -60502,7 +61733,7 @@ var init_index_min2 = __esm({
         return new r(t, e, this.root, this.roots, this.nocase, this.childrenCache(), s);
       }
       getRootString(t) {
-        return ln.exec(t)?.[0] ?? import_node_path36.win32.parse(t).root;
+        return ln.exec(t)?.[0] ?? import_node_path44.win32.parse(t).root;
       }
       getRoot(t) {
         if (t = Ss(t.toUpperCase()), t === this.root.name || /^[\\/]$/.test(t)) return this.root;
@@ -60774,11 +62005,11 @@ var init_index_min2 = __esm({
       sep = "\\";
       constructor(t = process.cwd(), e = {}) {
         let { nocase: s = true } = e;
-        typeof t == "string" && !t.startsWith("file://") && (t = t.replace(cn, "").replace(fn, "\\")), super(t, import_node_path36.win32, "\\", { ...e, nocase: s }), this.nocase = s;
+        typeof t == "string" && !t.startsWith("file://") && (t = t.replace(cn, "").replace(fn, "\\")), super(t, import_node_path44.win32, "\\", { ...e, nocase: s }), this.nocase = s;
         for (let i = this.cwd; i; i = i.parent) i.nocase = this.nocase;
       }
       parseRootPath(t) {
-        return import_node_path36.win32.parse(t).root.toUpperCase();
+        return import_node_path44.win32.parse(t).root.toUpperCase();
       }
       newRoot(t) {
         return new Vt(this.rootPath, I2, void 0, this.roots, this.nocase, this.childrenCache(), { fs: t });
@@ -60791,7 +62022,7 @@ var init_index_min2 = __esm({
       sep = "/";
       constructor(t = process.cwd(), e = {}) {
         let { nocase: s = false } = e;
-        super(t, import_node_path36.posix, "/", { ...e, nocase: s }), this.nocase = s;
+        super(t, import_node_path44.posix, "/", { ...e, nocase: s }), this.nocase = s;
       }
       parseRootPath(t) {
         return "/";
@@ -61376,8 +62607,8 @@ var require_rm = __commonJS({
     var fs3 = require("fs/promises");
     var contentPath = require_path();
     var { hasContent } = require_read();
-    module2.exports = rm12;
-    async function rm12(cache, integrity2) {
+    module2.exports = rm13;
+    async function rm13(cache, integrity2) {
       const content = await hasContent(cache, integrity2);
       if (content && content.sri) {
         await fs3.rm(contentPath(cache, content.sri), { recursive: true, force: true });
@@ -61393,7 +62624,7 @@ var require_rm = __commonJS({
 var require_rm2 = __commonJS({
   "node_modules/cacache/lib/rm.js"(exports2, module2) {
     "use strict";
-    var { rm: rm12 } = require("fs/promises");
+    var { rm: rm13 } = require("fs/promises");
     var glob = require_glob();
     var index = require_entry_index();
     var memo2 = require_memoization();
@@ -61415,7 +62646,7 @@ var require_rm2 = __commonJS({
       memo2.clearMemoized();
       const paths = await glob(path3.join(cache, "*(content-*|index-*)"), { silent: true, nosort: true });
       paths.push(path3.join(cache, "CACHEDIR.TAG"));
-      return Promise.all(paths.map((p) => rm12(p, { recursive: true, force: true })));
+      return Promise.all(paths.map((p) => rm13(p, { recursive: true, force: true })));
     }
   }
 });
@@ -61426,7 +62657,7 @@ var require_verify = __commonJS({
     "use strict";
     var {
       readFile: readFile10,
-      rm: rm12,
+      rm: rm13,
       stat: stat8,
       truncate,
       writeFile: writeFile12
@@ -61545,7 +62776,7 @@ var require_verify = __commonJS({
           } else {
             stats.reclaimedCount++;
             const s = await stat8(f);
-            await rm12(f, { recursive: true, force: true });
+            await rm13(f, { recursive: true, force: true });
             stats.reclaimedSize += s.size;
           }
           return stats;
@@ -61568,7 +62799,7 @@ var require_verify = __commonJS({
         if (err.code !== "EINTEGRITY") {
           throw err;
         }
-        await rm12(filepath, { recursive: true, force: true });
+        await rm13(filepath, { recursive: true, force: true });
         contentInfo.valid = false;
       }
       return contentInfo;
@@ -61634,7 +62865,7 @@ var require_verify = __commonJS({
     }
     function cleanTmp(cache, opts) {
       opts.log.silly("verify", "cleaning tmp directory");
-      return rm12(path3.join(cache, "tmp"), { recursive: true, force: true });
+      return rm13(path3.join(cache, "tmp"), { recursive: true, force: true });
     }
     async function writeVerifile(cache, opts) {
       const verifile = path3.join(cache, "_lastverified");
@@ -61655,7 +62886,7 @@ var require_lib6 = __commonJS({
     "use strict";
     var get = require_get();
     var put2 = require_put();
-    var rm12 = require_rm2();
+    var rm13 = require_rm2();
     var verify2 = require_verify();
     var { clearMemoized } = require_memoization();
     var tmp = require_tmp();
@@ -61675,10 +62906,10 @@ var require_lib6 = __commonJS({
     module2.exports.get.hasContent = get.hasContent;
     module2.exports.put = put2;
     module2.exports.put.stream = put2.stream;
-    module2.exports.rm = rm12.entry;
-    module2.exports.rm.all = rm12.all;
+    module2.exports.rm = rm13.entry;
+    module2.exports.rm.all = rm13.all;
     module2.exports.rm.entry = module2.exports.rm;
-    module2.exports.rm.content = rm12.content;
+    module2.exports.rm.content = rm13.content;
     module2.exports.clearMemoized = clearMemoized;
     module2.exports.tmp = {};
     module2.exports.tmp.mkdir = tmp.mkdir;
@@ -62754,7 +63985,7 @@ var require_common = __commonJS({
 var require_browser = __commonJS({
   "node_modules/debug/src/browser.js"(exports2, module2) {
     exports2.formatArgs = formatArgs;
-    exports2.save = save2;
+    exports2.save = save;
     exports2.load = load;
     exports2.useColors = useColors;
     exports2.storage = localstorage();
@@ -62881,7 +64112,7 @@ var require_browser = __commonJS({
     }
     exports2.log = console.debug || console.log || (() => {
     });
-    function save2(namespaces) {
+    function save(namespaces) {
       try {
         if (namespaces) {
           exports2.storage.setItem("debug", namespaces);
@@ -63043,7 +64274,7 @@ var require_node2 = __commonJS({
     exports2.init = init;
     exports2.log = log;
     exports2.formatArgs = formatArgs;
-    exports2.save = save2;
+    exports2.save = save;
     exports2.load = load;
     exports2.useColors = useColors;
     exports2.destroy = util.deprecate(
@@ -63179,7 +64410,7 @@ var require_node2 = __commonJS({
     function log(...args) {
       return process.stderr.write(util.formatWithOptions(exports2.inspectOpts, ...args) + "\n");
     }
-    function save2(namespaces) {
+    function save(namespaces) {
       if (namespaces) {
         process.env.DEBUG = namespaces;
       } else {
@@ -65374,13 +66605,13 @@ var require_ipv4 = __commonJS({
     Object.defineProperty(exports2, "__esModule", { value: true });
     exports2.Address4 = void 0;
     var common = __importStar(require_common2());
-    var constants12 = __importStar(require_constants6());
+    var constants13 = __importStar(require_constants6());
     var address_error_1 = require_address_error();
-    var isCorrect4 = common.isCorrect(constants12.BITS);
+    var isCorrect4 = common.isCorrect(constants13.BITS);
     var Address4 = class _Address4 {
       constructor(address) {
         this.addressMinusSuffix = "";
-        this.groups = constants12.GROUPS;
+        this.groups = constants13.GROUPS;
         this.parsedAddress = [];
         this.parsedSubnet = "";
         this.subnet = "/32";
@@ -65390,17 +66621,17 @@ var require_ipv4 = __commonJS({
         this.isInSubnet = common.isInSubnet;
         this.isHostInSubnet = common.isHostInSubnet;
         this.address = address;
-        const subnet = constants12.RE_SUBNET_STRING.exec(address);
+        const subnet = constants13.RE_SUBNET_STRING.exec(address);
         if (subnet) {
           this.parsedSubnet = subnet[0].replace("/", "");
           this.subnetMask = parseInt(this.parsedSubnet, 10);
           this.subnet = `/${this.subnetMask}`;
-          if (this.subnetMask < 0 || this.subnetMask > constants12.BITS) {
+          if (this.subnetMask < 0 || this.subnetMask > constants13.BITS) {
             throw new address_error_1.AddressError("Invalid subnet mask.");
           }
-          address = address.replace(constants12.RE_SUBNET_STRING, "");
+          address = address.replace(constants13.RE_SUBNET_STRING, "");
         }
-        const longest = constants12.GROUPS * 4 - 1;
+        const longest = constants13.GROUPS * 4 - 1;
         if (address.length > longest) {
           throw new address_error_1.AddressError(`IPv4 addresses are at most ${longest} characters.`);
         }
@@ -65433,7 +66664,7 @@ var require_ipv4 = __commonJS({
         if (groups.some((group) => /^0\d/.test(group))) {
           throw new address_error_1.AddressError("IPv4 addresses can't have leading zeroes.");
         }
-        if (!address.match(constants12.RE_ADDRESS)) {
+        if (!address.match(constants13.RE_ADDRESS)) {
           throw new address_error_1.AddressError("Invalid IPv4 address.");
         }
         return groups;
@@ -65456,7 +66687,7 @@ var require_ipv4 = __commonJS({
        * address.subnetMask; // 24
        */
       static fromAddressAndMask(address, mask) {
-        const bits = common.prefixLengthFromMask(new _Address4(mask).bigInt(), constants12.BITS);
+        const bits = common.prefixLengthFromMask(new _Address4(mask).bigInt(), constants13.BITS);
         return new _Address4(`${address}/${bits}`);
       }
       /**
@@ -65470,9 +66701,9 @@ var require_ipv4 = __commonJS({
        */
       static fromAddressAndWildcardMask(address, wildcardMask) {
         const wildcard = new _Address4(wildcardMask).bigInt();
-        const allOnes = (BigInt(1) << BigInt(constants12.BITS)) - BigInt(1);
+        const allOnes = (BigInt(1) << BigInt(constants13.BITS)) - BigInt(1);
         const mask = wildcard ^ allOnes;
-        const bits = common.prefixLengthFromMask(mask, constants12.BITS);
+        const bits = common.prefixLengthFromMask(mask, constants13.BITS);
         return new _Address4(`${address}/${bits}`);
       }
       /**
@@ -65490,7 +66721,7 @@ var require_ipv4 = __commonJS({
        */
       static fromWildcard(input2) {
         const groups = input2.split(".");
-        if (groups.length !== constants12.GROUPS) {
+        if (groups.length !== constants13.GROUPS) {
           throw new address_error_1.AddressError("Wildcard pattern must have 4 octets");
         }
         let firstWildcard = -1;
@@ -65505,7 +66736,7 @@ var require_ipv4 = __commonJS({
         }
         const trailing = firstWildcard === -1 ? 0 : groups.length - firstWildcard;
         const replaced = groups.map((g) => g === "*" ? "0" : g);
-        const subnetBits = constants12.BITS - trailing * 8;
+        const subnetBits = constants13.BITS - trailing * 8;
         return new _Address4(`${replaced.join(".")}/${subnetBits}`);
       }
       /**
@@ -65551,7 +66782,7 @@ var require_ipv4 = __commonJS({
        * address.correctForm(); // '192.0.2.42'
        */
       static fromArpa(arpaFormAddress) {
-        const longest = constants12.GROUPS * 4 - 1 + "/32".length + ".in-addr.arpa.".length;
+        const longest = constants13.GROUPS * 4 - 1 + "/32".length + ".in-addr.arpa.".length;
         if (arpaFormAddress.length > longest) {
           throw new address_error_1.AddressError(`in-addr.arpa names are at most ${longest} characters.`);
         }
@@ -65582,7 +66813,7 @@ var require_ipv4 = __commonJS({
       toGroup6() {
         const output2 = [];
         let i;
-        for (i = 0; i < constants12.GROUPS; i += 2) {
+        for (i = 0; i < constants13.GROUPS; i += 2) {
           output2.push(`${common.stringToPaddedHex(this.parsedAddress[i])}${common.stringToPaddedHex(this.parsedAddress[i + 1])}`);
         }
         return output2.join(":");
@@ -65599,7 +66830,7 @@ var require_ipv4 = __commonJS({
        * @returns {bigint}
        */
       _startAddress() {
-        return BigInt(`0b${this.mask() + "0".repeat(constants12.BITS - this.subnetMask)}`);
+        return BigInt(`0b${this.mask() + "0".repeat(constants13.BITS - this.subnetMask)}`);
       }
       /**
        * The first address in the range given by this address' subnet.
@@ -65629,7 +66860,7 @@ var require_ipv4 = __commonJS({
        * new Address4('10.0.0.0/24').offset(1).correctForm(); // '10.0.0.1'
        */
       offset(n) {
-        return _Address4.fromBigInt(common.offsetBigInt(this.bigInt(), n, constants12.BITS, "IPv4")).withSubnetMask(this.subnetMask);
+        return _Address4.fromBigInt(common.offsetBigInt(this.bigInt(), n, constants13.BITS, "IPv4")).withSubnetMask(this.subnetMask);
       }
       /**
        * Returns the network that follows this address's network: the address after
@@ -65640,7 +66871,7 @@ var require_ipv4 = __commonJS({
        * new Address4('10.0.0.0/24').nextNetwork().networkForm(); // '10.0.1.0/24'
        */
       nextNetwork() {
-        return _Address4.fromBigInt(common.offsetBigInt(this._endAddress(), 1, constants12.BITS, "IPv4")).withSubnetMask(this.subnetMask);
+        return _Address4.fromBigInt(common.offsetBigInt(this._endAddress(), 1, constants13.BITS, "IPv4")).withSubnetMask(this.subnetMask);
       }
       withSubnetMask(subnetMask) {
         return new _Address4(`${this.correctForm()}/${subnetMask}`);
@@ -65650,7 +66881,7 @@ var require_ipv4 = __commonJS({
        * @returns {bigint}
        */
       _endAddress() {
-        return BigInt(`0b${this.mask() + "1".repeat(constants12.BITS - this.subnetMask)}`);
+        return BigInt(`0b${this.mask() + "1".repeat(constants13.BITS - this.subnetMask)}`);
       }
       /**
        * The last address in the range given by this address' subnet
@@ -65675,7 +66906,7 @@ var require_ipv4 = __commonJS({
        * @returns {Address4}
        */
       subnetMaskAddress() {
-        return _Address4.fromBigInt(BigInt(`0b${"1".repeat(this.subnetMask)}${"0".repeat(constants12.BITS - this.subnetMask)}`));
+        return _Address4.fromBigInt(BigInt(`0b${"1".repeat(this.subnetMask)}${"0".repeat(constants13.BITS - this.subnetMask)}`));
       }
       /**
        * The Cisco-style wildcard mask, e.g. `0.0.0.255` for a `/24`. This is
@@ -65684,7 +66915,7 @@ var require_ipv4 = __commonJS({
        * @returns {Address4}
        */
       wildcardMask() {
-        return _Address4.fromBigInt(BigInt(`0b${"0".repeat(this.subnetMask)}${"1".repeat(constants12.BITS - this.subnetMask)}`));
+        return _Address4.fromBigInt(BigInt(`0b${"0".repeat(this.subnetMask)}${"1".repeat(constants13.BITS - this.subnetMask)}`));
       }
       /**
        * The network address in CIDR string form, e.g. `192.168.1.0/24` for
@@ -65865,7 +67096,7 @@ var require_ipv4 = __commonJS({
        */
       binaryZeroPad() {
         if (this._binaryZeroPad === void 0) {
-          this._binaryZeroPad = this.bigInt().toString(2).padStart(constants12.BITS, "0");
+          this._binaryZeroPad = this.bigInt().toString(2).padStart(constants13.BITS, "0");
         }
         return this._binaryZeroPad;
       }
@@ -65880,7 +67111,7 @@ var require_ipv4 = __commonJS({
        */
       groupForV6() {
         const segments = this.parsedAddress;
-        return this.correctForm().replace(constants12.RE_ADDRESS, `<span class="hover-group group-v4 group-6">${segments.slice(0, 2).join(".")}</span>.<span class="hover-group group-v4 group-7">${segments.slice(2, 4).join(".")}</span>`);
+        return this.correctForm().replace(constants13.RE_ADDRESS, `<span class="hover-group group-v4 group-6">${segments.slice(0, 2).join(".")}</span>.<span class="hover-group group-v4 group-7">${segments.slice(2, 4).join(".")}</span>`);
       }
     };
     exports2.Address4 = Address4;
@@ -65902,7 +67133,7 @@ var require_ipv4 = __commonJS({
     ];
     var BENCHMARKING_V4 = new Address4("198.18.0.0/15");
     var RESERVED_V4 = new Address4("240.0.0.0/4");
-    var SPECIAL_PURPOSE_V4 = constants12.SPECIAL_PURPOSE.map(([cidr, , reachable2]) => ({
+    var SPECIAL_PURPOSE_V4 = constants13.SPECIAL_PURPOSE.map(([cidr, , reachable2]) => ({
       subnet: new Address4(cidr),
       reachable: reachable2
     }));
@@ -70203,7 +71434,7 @@ function login(credentials) {
 }
 async function limited2(attachment, work) {
   const stop = new AbortController();
-  const deadline = (0, import_promises38.setTimeout)(attachment.deadlineMs ?? 12e4, void 0, { signal: stop.signal, ref: false });
+  const deadline = (0, import_promises46.setTimeout)(attachment.deadlineMs ?? 12e4, void 0, { signal: stop.signal, ref: false });
   const over = deadline.then(() => {
     throw registryError("registry-timeout", `${attachment.image.name} did not take an attestation in time`);
   });
@@ -70259,11 +71490,11 @@ function chain3(thrown) {
   }
   return links;
 }
-var import_promises38, RETRIES, queues;
+var import_promises46, RETRIES, queues;
 var init_attach = __esm({
   "src/registry/attach.ts"() {
     "use strict";
-    import_promises38 = require("node:timers/promises");
+    import_promises46 = require("node:timers/promises");
     init_errors();
     init_digest();
     init_bundle();
@@ -70300,11 +71531,11 @@ var init_attach2 = __esm({
 // src/tools/cosign.ts
 async function writeOfflineConfiguration(dir) {
   const files = {
-    signingConfig: (0, import_node_path37.join)(dir, "signing-config.json"),
-    trustedRoot: (0, import_node_path37.join)(dir, "trusted-root.json")
+    signingConfig: (0, import_node_path45.join)(dir, "signing-config.json"),
+    trustedRoot: (0, import_node_path45.join)(dir, "trusted-root.json")
   };
-  await (0, import_promises39.writeFile)(files.signingConfig, NO_SERVICES);
-  await (0, import_promises39.writeFile)(files.trustedRoot, NO_ROOTS);
+  await (0, import_promises47.writeFile)(files.signingConfig, NO_SERVICES);
+  await (0, import_promises47.writeFile)(files.trustedRoot, NO_ROOTS);
   return files;
 }
 async function signStatement(cosign, key, request) {
@@ -70386,8 +71617,8 @@ function explainKey(thrown, what) {
   return new GateError("tool", { reason: "sign-failed", message, cause: thrown });
 }
 function verifyFailed(thrown, what) {
-  const explained2 = explainRegistryCommand(thrown, `verifying ${what}`);
-  if (!(explained2 instanceof GateError) || explained2.reason !== "push-failed") return explained2;
+  const explained3 = explainRegistryCommand(thrown, `verifying ${what}`);
+  if (!(explained3 instanceof GateError) || explained3.reason !== "push-failed") return explained3;
   const message = `${what} does not verify; nothing is tagged: ${thrown instanceof Error ? thrown.message : ""}`;
   return new GateError("integrity", { reason: "verify-failed", message, cause: thrown });
 }
@@ -70398,13 +71629,13 @@ function parseJson7(text5) {
     return void 0;
   }
 }
-var import_node_path37, import_promises39, NO_SERVICES, NO_ROOTS, SIGN_MS, VERIFY_MS, reportSchema;
+var import_node_path45, import_promises47, NO_SERVICES, NO_ROOTS, SIGN_MS, VERIFY_MS, reportSchema;
 var init_cosign = __esm({
   "src/tools/cosign.ts"() {
     "use strict";
     init_zod();
-    import_node_path37 = require("node:path");
-    import_promises39 = require("node:fs/promises");
+    import_node_path45 = require("node:path");
+    import_promises47 = require("node:fs/promises");
     init_errors();
     init_digest();
     init_crane();
@@ -70437,8 +71668,8 @@ async function openKey(services, signing2, workDir) {
 }
 function fingerprintOf(publicKey) {
   try {
-    const der = (0, import_node_crypto18.createPublicKey)(publicKey).export({ type: "spki", format: "der" });
-    return (0, import_node_crypto18.createHash)("sha256").update(der).digest("hex");
+    const der = (0, import_node_crypto21.createPublicKey)(publicKey).export({ type: "spki", format: "der" });
+    return (0, import_node_crypto21.createHash)("sha256").update(der).digest("hex");
   } catch {
     throw unusable("it holds no public key that can be read");
   }
@@ -70446,8 +71677,8 @@ function fingerprintOf(publicKey) {
 async function keyFile(services, key, workDir) {
   if (key.startsWith("env://")) return fromEnvironment(services, key.slice("env://".length), workDir);
   if (key.includes("://")) throw unusable("only a file and env://NAME are available yet");
-  const path3 = (0, import_node_path38.isAbsolute)(key) ? key : (0, import_node_path38.resolve)(key);
-  const found = await (0, import_promises40.stat)(path3).catch(() => null);
+  const path3 = (0, import_node_path46.isAbsolute)(key) ? key : (0, import_node_path46.resolve)(key);
+  const found = await (0, import_promises48.stat)(path3).catch(() => null);
   if (found?.isFile() !== true) throw unusable("there is no such file");
   if (found.size > MAX_KEY_BYTES) throw unusable("it is too large for a key");
   return { path: path3, remove: () => Promise.resolve() };
@@ -70456,11 +71687,11 @@ async function fromEnvironment(services, name, workDir) {
   const text5 = services.environment[name];
   if (text5 === void 0 || text5 === "") throw unusable(`the variable ${JSON.stringify(name)} is not set`);
   if (text5.length > MAX_KEY_BYTES) throw unusable("it is too large for a key");
-  const folder = await (0, import_promises40.mkdtemp)((0, import_node_path38.join)(workDir, "key-"));
-  const remove2 = () => (0, import_promises40.rm)(folder, { recursive: true, force: true });
+  const folder = await (0, import_promises48.mkdtemp)((0, import_node_path46.join)(workDir, "key-"));
+  const remove2 = () => (0, import_promises48.rm)(folder, { recursive: true, force: true });
   try {
-    const path3 = (0, import_node_path38.join)(folder, "cosign.key");
-    await (0, import_promises40.writeFile)(path3, text5, { mode: 384, flag: "wx" });
+    const path3 = (0, import_node_path46.join)(folder, "cosign.key");
+    await (0, import_promises48.writeFile)(path3, text5, { mode: 384, flag: "wx" });
     return { path: path3, remove: remove2 };
   } catch (thrown) {
     await remove2();
@@ -70471,13 +71702,13 @@ function unusable(why) {
   const message = `the signing key cannot be used: ${why}. Give a file or env://NAME, with its password in COSIGN_PASSWORD`;
   return new GateError("config", { reason: "key-unusable", message });
 }
-var import_node_crypto18, import_promises40, import_node_path38, MAX_KEY_BYTES;
+var import_node_crypto21, import_promises48, import_node_path46, MAX_KEY_BYTES;
 var init_key = __esm({
   "src/release/key.ts"() {
     "use strict";
-    import_node_crypto18 = require("node:crypto");
-    import_promises40 = require("node:fs/promises");
-    import_node_path38 = require("node:path");
+    import_node_crypto21 = require("node:crypto");
+    import_promises48 = require("node:fs/promises");
+    import_node_path46 = require("node:path");
     init_errors();
     init_cosign();
     MAX_KEY_BYTES = 64 * 1024;
@@ -70588,8 +71819,8 @@ function planVulnerabilities(request, child, evidence, now) {
   return [plan(`${platformSlug2(child)}.vulnerabilities`, statement)];
 }
 async function readDocument3(reportDir, document4) {
-  const path3 = (0, import_node_path39.join)(reportDir, document4.file);
-  const found = await (0, import_promises41.stat)(path3).catch(() => null);
+  const path3 = (0, import_node_path47.join)(reportDir, document4.file);
+  const found = await (0, import_promises49.stat)(path3).catch(() => null);
   if (found === null || found.size > MAX_SBOM_BYTES) {
     const why = found === null ? "is gone" : "is larger than 96 MiB";
     throw new GateError("evidence", {
@@ -70597,8 +71828,8 @@ async function readDocument3(reportDir, document4) {
       message: `${document4.file} ${why}: it cannot be attested and nothing is tagged`
     });
   }
-  const bytes = await (0, import_promises41.readFile)(path3);
-  if ((0, import_node_crypto19.createHash)("sha256").update(bytes).digest("hex") !== document4.sha256) {
+  const bytes = await (0, import_promises49.readFile)(path3);
+  if ((0, import_node_crypto22.createHash)("sha256").update(bytes).digest("hex") !== document4.sha256) {
     const message = `${document4.file} changed after it was judged; nothing is tagged. Run again`;
     throw new GateError("integrity", { reason: "sbom-changed", message });
   }
@@ -70631,13 +71862,13 @@ function platformSlug2(child) {
 function isRehearsal(request) {
   return request.signing.kind === "key" && request.signing.rehearsal;
 }
-var import_node_crypto19, import_promises41, import_node_path39, MAX_SBOM_BYTES;
+var import_node_crypto22, import_promises49, import_node_path47, MAX_SBOM_BYTES;
 var init_plan2 = __esm({
   "src/release/plan.ts"() {
     "use strict";
-    import_node_crypto19 = require("node:crypto");
-    import_promises41 = require("node:fs/promises");
-    import_node_path39 = require("node:path");
+    import_node_crypto22 = require("node:crypto");
+    import_promises49 = require("node:fs/promises");
+    import_node_path47 = require("node:path");
     init_errors();
     init_statement();
     MAX_SBOM_BYTES = 96 * 1024 * 1024;
@@ -70687,16 +71918,16 @@ var init_push = __esm({
 
 // src/release/sign.ts
 async function openSigner(services, key, folders) {
-  const dir = await (0, import_promises42.mkdtemp)((0, import_node_path40.join)(folders.workDir, "sign-"));
+  const dir = await (0, import_promises50.mkdtemp)((0, import_node_path48.join)(folders.workDir, "sign-"));
   const configuration = await writeOfflineConfiguration(dir);
-  await (0, import_promises42.mkdir)((0, import_node_path40.join)(folders.reportDir, "bundles"), { recursive: true });
+  await (0, import_promises50.mkdir)((0, import_node_path48.join)(folders.reportDir, "bundles"), { recursive: true });
   const cosign = { commands: services.commands, program: services.cosign };
   async function sign2(planned) {
-    const statement = (0, import_node_path40.join)(dir, `${planned.slug}.json`);
-    const file2 = (0, import_node_path40.join)("bundles", `${planned.slug}.sigstore.json`);
-    const bundle = (0, import_node_path40.join)(folders.reportDir, file2);
-    await (0, import_promises42.writeFile)(statement, planned.payload, { mode: 384 });
-    await (0, import_promises42.rm)(bundle, { force: true });
+    const statement = (0, import_node_path48.join)(dir, `${planned.slug}.json`);
+    const file2 = (0, import_node_path48.join)("bundles", `${planned.slug}.sigstore.json`);
+    const bundle = (0, import_node_path48.join)(folders.reportDir, file2);
+    await (0, import_promises50.writeFile)(statement, planned.payload, { mode: 384 });
+    await (0, import_promises50.rm)(bundle, { force: true });
     await signStatement(cosign, key, { statement, bundle, ...configuration });
     return { ...planned, file: file2, ...await readSigned(bundle, planned) };
   }
@@ -70706,30 +71937,30 @@ async function openSigner(services, key, folders) {
     await Promise.allSettled(all);
     return Promise.all(all);
   }
-  return { sign: sign2, signEach, close: () => (0, import_promises42.rm)(dir, { recursive: true, force: true }) };
+  return { sign: sign2, signEach, close: () => (0, import_promises50.rm)(dir, { recursive: true, force: true }) };
 }
 async function readSigned(path3, planned) {
-  const found = await (0, import_promises42.stat)(path3).catch(() => null);
+  const found = await (0, import_promises50.stat)(path3).catch(() => null);
   if (found === null || found.size === 0 || found.size > MAX_BUNDLE_BYTES) {
     throw signFailed(planned, "cosign ended well and wrote no bundle");
   }
-  const bundle = await (0, import_promises42.readFile)(path3);
+  const bundle = await (0, import_promises50.readFile)(path3);
   if (parseBundle(bundle.toString("utf8")).payload !== planned.payload) {
     throw signFailed(planned, "the bundle holds another statement");
   }
-  return { bundle, bundleSha256: (0, import_node_crypto20.createHash)("sha256").update(bundle).digest("hex") };
+  return { bundle, bundleSha256: (0, import_node_crypto23.createHash)("sha256").update(bundle).digest("hex") };
 }
 function signFailed(planned, why) {
   const message = `signing ${planned.predicateType} failed: ${why}; nothing is tagged`;
   return new GateError("tool", { reason: "sign-failed", message });
 }
-var import_node_crypto20, import_promises42, import_node_path40, PARALLEL3;
+var import_node_crypto23, import_promises50, import_node_path48, PARALLEL3;
 var init_sign2 = __esm({
   "src/release/sign.ts"() {
     "use strict";
-    import_node_crypto20 = require("node:crypto");
-    import_promises42 = require("node:fs/promises");
-    import_node_path40 = require("node:path");
+    import_node_crypto23 = require("node:crypto");
+    import_promises50 = require("node:fs/promises");
+    import_node_path48 = require("node:path");
     init_p_limit();
     init_errors();
     init_bundle();
@@ -75826,7 +77057,7 @@ async function verifySignature(bundle, expected) {
   const { TrustedRoot } = await Promise.resolve().then(() => __toESM(require_dist3(), 1));
   const { toSignedEntity, toTrustMaterial, Verifier } = await Promise.resolve().then(() => __toESM(require_dist6(), 1));
   try {
-    const publicKey = (0, import_node_crypto21.createPublicKey)(expected.publicKey);
+    const publicKey = (0, import_node_crypto24.createPublicKey)(expected.publicKey);
     const trust = toTrustMaterial(TrustedRoot.fromJSON(JSON.parse(NO_ROOTS)), () => ({
       publicKey,
       validFor: () => true
@@ -75845,11 +77076,11 @@ function failed(expected, why, cause) {
     ...cause === void 0 ? {} : { cause }
   });
 }
-var import_node_crypto21;
+var import_node_crypto24;
 var init_trust = __esm({
   "src/release/trust.ts"() {
     "use strict";
-    import_node_crypto21 = require("node:crypto");
+    import_node_crypto24 = require("node:crypto");
     init_errors();
     init_bundle();
     init_digest();
@@ -75860,7 +77091,7 @@ var init_trust = __esm({
 
 // src/release/verify.ts
 async function verifyAttached(verification, attached) {
-  const dir = await (0, import_promises44.mkdtemp)((0, import_node_path41.join)(verification.workDir, "verify-"));
+  const dir = await (0, import_promises52.mkdtemp)((0, import_node_path49.join)(verification.workDir, "verify-"));
   try {
     for (const digest2 of new Set(attached.map((one) => one.attachedTo))) {
       await requireListed(verification.registry, digest2, attached);
@@ -75869,7 +77100,7 @@ async function verifyAttached(verification, attached) {
     const bundles = await Promise.all(attached.map((one) => limit(() => verifyOne(verification, one, dir))));
     return { bundles, statements: statementsOf(attached, verification.fingerprint) };
   } finally {
-    await (0, import_promises44.rm)(dir, { recursive: true, force: true });
+    await (0, import_promises52.rm)(dir, { recursive: true, force: true });
   }
 }
 async function verifyAsConsumer(cosign, subject, publicKeyFile) {
@@ -75887,7 +77118,7 @@ async function requireListed(registry3, digest2, attached) {
     const listed = new Set((await listReferrers(registry3, digest2)).filter(isBundle).map((one) => one.digest));
     lost = wanted.filter((one) => !listed.has(one.referrer));
     if (lost.length === 0) return;
-    if (tries < READ_BACK_TRIES) await (0, import_promises43.setTimeout)(250 * tries);
+    if (tries < READ_BACK_TRIES) await (0, import_promises51.setTimeout)(250 * tries);
   }
   throw attachLost(registry3, lost[0] ?? null, "it is not in the list of referrers");
 }
@@ -75898,8 +77129,8 @@ async function verifyOne(verification, one, dir) {
   const { registry: registry3, cosign, publicKey, publicKeyFile } = verification;
   const { signed, attachedTo, referrer } = one;
   const bytes = await fetchAttached(registry3, one);
-  const file2 = (0, import_node_path41.join)(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`);
-  await (0, import_promises44.writeFile)(file2, bytes);
+  const file2 = (0, import_node_path49.join)(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`);
+  await (0, import_promises52.writeFile)(file2, bytes);
   const { predicateType } = signed;
   await verifyBundle(cosign, { bundle: file2, publicKey: publicKeyFile, digest: attachedTo, predicateType });
   const text5 = bytes.toString("utf8");
@@ -75919,7 +77150,7 @@ async function fetchAttached(registry3, one) {
     throw attachLost(registry3, one, "its manifest names another subject");
   }
   const bytes = await fetchBlob(registry3, layer2, MAX_BUNDLE_BYTES);
-  if ((0, import_node_crypto22.createHash)("sha256").update(bytes).digest("hex") === one.signed.bundleSha256) return bytes;
+  if ((0, import_node_crypto25.createHash)("sha256").update(bytes).digest("hex") === one.signed.bundleSha256) return bytes;
   throw attachLost(registry3, one, "the registry serves another bundle");
 }
 function statementsOf(attached, fingerprint2) {
@@ -75942,14 +77173,14 @@ function parseJson8(bytes) {
     return void 0;
   }
 }
-var import_node_crypto22, import_promises43, import_promises44, import_node_path41, CHECKS, READ_BACK_TRIES, PARALLEL4, descriptorSchema, referrerSchema;
+var import_node_crypto25, import_promises51, import_promises52, import_node_path49, CHECKS, READ_BACK_TRIES, PARALLEL4, descriptorSchema, referrerSchema;
 var init_verify = __esm({
   "src/release/verify.ts"() {
     "use strict";
-    import_node_crypto22 = require("node:crypto");
-    import_promises43 = require("node:timers/promises");
-    import_promises44 = require("node:fs/promises");
-    import_node_path41 = require("node:path");
+    import_node_crypto25 = require("node:crypto");
+    import_promises51 = require("node:timers/promises");
+    import_promises52 = require("node:fs/promises");
+    import_node_path49 = require("node:path");
     init_p_limit();
     init_zod();
     init_errors();
@@ -75988,7 +77219,7 @@ function verifyCommand(request, publicKeyFile) {
   return words.map(quote).join(" ");
 }
 function fromHere(path3) {
-  const seen = (0, import_node_path42.relative)(process.cwd(), path3);
+  const seen = (0, import_node_path50.relative)(process.cwd(), path3);
   return seen === "" || seen.startsWith("..") ? path3 : seen;
 }
 function quote(word2) {
@@ -75999,10 +77230,10 @@ function bundleVerifyCommand(record2, paths) {
   if (bundle === void 0 || record2.digest === void 0) return void 0;
   const words = [
     ...[paths.cosign, "verify-blob-attestation", "--insecure-ignore-tlog"],
-    ...["--key", fromHere((0, import_node_path42.join)(paths.dir, "cosign.pub")), "--type", PREDICATE.signature],
+    ...["--key", fromHere((0, import_node_path50.join)(paths.dir, "cosign.pub")), "--type", PREDICATE.signature],
     ...[
       "--bundle",
-      fromHere((0, import_node_path42.join)(paths.dir, bundle.file)),
+      fromHere((0, import_node_path50.join)(paths.dir, bundle.file)),
       "--digestAlg",
       "sha256",
       "--digest",
@@ -76011,11 +77242,11 @@ function bundleVerifyCommand(record2, paths) {
   ];
   return words.map(quote).join(" ");
 }
-var import_node_path42, PLAIN2;
+var import_node_path50, PLAIN2;
 var init_verify_command = __esm({
   "src/release/verify-command.ts"() {
     "use strict";
-    import_node_path42 = require("node:path");
+    import_node_path50 = require("node:path");
     init_digest();
     init_reference();
     init_statement();
@@ -76154,11 +77385,11 @@ async function setTags(work) {
 }
 async function writePublicKey(work, key) {
   const { reportDir } = work.request;
-  await (0, import_promises45.mkdir)(reportDir, { recursive: true });
-  const path3 = (0, import_node_path43.join)(reportDir, "cosign.pub");
+  await (0, import_promises53.mkdir)(reportDir, { recursive: true });
+  const path3 = (0, import_node_path51.join)(reportDir, "cosign.pub");
   const bytes = Buffer.from(key.publicKey, "utf8");
   await writeWhole(path3, bytes);
-  const sha2564 = (0, import_node_crypto23.createHash)("sha256").update(bytes).digest("hex");
+  const sha2564 = (0, import_node_crypto26.createHash)("sha256").update(bytes).digest("hex");
   work.ledger.files.push({ path: "cosign.pub", kind: "public-key", sha256: sha2564, size: bytes.byteLength });
   return path3;
 }
@@ -76169,13 +77400,13 @@ async function both(first, second) {
 function unfit(reason, message, code2 = "integrity") {
   return new GateError(code2, { reason, message: `nothing is pushed: ${message}` });
 }
-var import_node_crypto23, import_promises45, import_node_path43;
+var import_node_crypto26, import_promises53, import_node_path51;
 var init_release = __esm({
   "src/release/release.ts"() {
     "use strict";
-    import_node_crypto23 = require("node:crypto");
-    import_promises45 = require("node:fs/promises");
-    import_node_path43 = require("node:path");
+    import_node_crypto26 = require("node:crypto");
+    import_promises53 = require("node:fs/promises");
+    import_node_path51 = require("node:path");
     init_errors();
     init_known();
     init_evaluate();
@@ -76197,741 +77428,10 @@ var init_release = __esm({
   }
 });
 
-// src/tools/grants.ts
-function needsFreshFolders(grant) {
-  return GRANTS[grant].fresh;
-}
-function grantEnvironment(grant, source, given) {
-  const list3 = GRANTS[grant];
-  const result2 = { LANG: "C.UTF-8" };
-  for (const name of list3.inherited) {
-    const value = source[name];
-    if (value !== void 0) result2[name] = value;
-  }
-  if (list3.fresh) {
-    if (given.folders === void 0) throw new TypeError(`the grant ${grant} needs fresh folders`);
-    Object.assign(result2, { PATH: SYSTEM_PATH, HOME: given.folders.home, TMPDIR: given.folders.tmp });
-  }
-  for (const [name, value] of Object.entries(given.variables ?? {})) {
-    if (!list3.settable.includes(name) && !list3.inherited.includes(name))
-      throw new TypeError(`the grant ${grant} does not hold the variable ${name}`);
-    result2[name] = value;
-  }
-  return result2;
-}
-var PROXY, CERTIFICATES, LIMITS, DOCKER_CLIENT, KMS, GRANTS, SYSTEM_PATH;
-var init_grants = __esm({
-  "src/tools/grants.ts"() {
-    "use strict";
-    PROXY = [
-      ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"],
-      ...["http_proxy", "https_proxy", "no_proxy", "all_proxy"]
-    ];
-    CERTIFICATES = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
-    LIMITS = ["GOMAXPROCS", "GOMEMLIMIT", "SOURCE_DATE_EPOCH"];
-    DOCKER_CLIENT = [
-      ...["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"],
-      ...["DOCKER_API_VERSION", "BUILDX_CONFIG", "BUILDX_BUILDER", "BUILDKIT_HOST"]
-    ];
-    KMS = [
-      ...["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"],
-      ...["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE", "AWS_CONFIG_FILE"],
-      ...["AWS_SHARED_CREDENTIALS_FILE", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"],
-      ...["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "GOOGLE_APPLICATION_CREDENTIALS"],
-      ...["VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "TRANSIT_SECRET_ENGINE_PATH"]
-    ];
-    GRANTS = {
-      scanner: {
-        inherited: [],
-        settable: ["SYFT_CHECK_FOR_APP_UPDATE", "SYFT_PARALLELISM", "SYFT_CACHE_DIR", ...LIMITS],
-        fresh: true
-      },
-      engine: {
-        inherited: [
-          ...["PATH", "HOME", "USER", "TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK"],
-          ...[...DOCKER_CLIENT, ...PROXY, ...CERTIFICATES]
-        ],
-        settable: [
-          ...[
-            "DOCKER_BUILDKIT",
-            "BUILDKIT_PROGRESS",
-            "BUILDX_NO_DEFAULT_ATTESTATIONS",
-            "BUILDX_METADATA_PROVENANCE"
-          ],
-          ...["BUILDAH_ISOLATION", "STORAGE_DRIVER", "REGISTRY_AUTH_FILE", ...LIMITS]
-        ],
-        fresh: false
-      },
-      registry: {
-        inherited: [
-          ...["PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE"],
-          ...[...PROXY, ...CERTIFICATES]
-        ],
-        settable: [...LIMITS],
-        fresh: false
-      },
-      signer: {
-        inherited: [...PROXY, ...CERTIFICATES],
-        settable: ["COSIGN_PASSWORD", "TUF_ROOT", "HOME", ...KMS, ...LIMITS],
-        fresh: true
-      },
-      toolchain: {
-        inherited: [
-          ...["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "PORTCULLIS_CACHE"],
-          ...[
-            "GOPROXY",
-            "GOSUMDB",
-            "GONOSUMDB",
-            "GONOPROXY",
-            "GOPRIVATE",
-            "GOINSECURE",
-            ...PROXY,
-            ...CERTIFICATES
-          ]
-        ],
-        settable: [
-          "GIT_CONFIG_NOSYSTEM",
-          "GIT_CONFIG_GLOBAL",
-          "GIT_NO_REPLACE_OBJECTS",
-          "GIT_TERMINAL_PROMPT",
-          ...LIMITS
-        ],
-        fresh: false
-      }
-    };
-    SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  }
-});
-
-// src/tools/bound-paths.ts
-async function readableFor(path3, workDir) {
-  const own2 = isBelow(path3, workDir);
-  if (await allReadable(path3, { left: MAX_ENTRIES, own: own2 })) return { kind: "read", from: path3, to: path3 };
-  const mirror = (0, import_node_path44.join)(await (0, import_promises46.mkdtemp)((0, import_node_path44.join)(workDir, "mirror-")), "path");
-  await mirrorPath(path3, mirror);
-  return { kind: "read", from: mirror, to: path3 };
-}
-function isBelow(path3, folder) {
-  return path3.startsWith(`${folder}/`);
-}
-async function allReadable(path3, walk3) {
-  walk3.left -= 1;
-  if (walk3.left < 0)
-    throw new GateError("tool", { reason: "too-many-files", message: `${path3} holds too many files.` });
-  const found = await (0, import_promises46.lstat)(path3).catch((cause) => {
-    const message = `${path3} cannot be handed to a scanner: ${describeError(cause)}.`;
-    throw new GateError("tool", { reason: "confined-path-missing", message, cause });
-  });
-  if (found.isSymbolicLink()) return true;
-  const needed = found.isDirectory() ? READ_FOLDER : READ_FILE;
-  if ((found.mode & needed) !== needed) {
-    if (!walk3.own || !found.isDirectory() && found.nlink > 1) return false;
-    await (0, import_promises46.chmod)(path3, found.mode & 4095 | needed);
-  }
-  if (!found.isDirectory()) return true;
-  for await (const entry of await (0, import_promises46.opendir)(path3))
-    if (!await allReadable((0, import_node_path44.join)(path3, entry.name), walk3)) return false;
-  return true;
-}
-async function mirrorPath(from, to) {
-  const found = await (0, import_promises46.lstat)(from);
-  if (found.isDirectory()) {
-    await (0, import_promises46.mkdir)(to, { mode: 493 });
-    await (0, import_promises46.chmod)(to, 493);
-    for await (const entry of await (0, import_promises46.opendir)(from))
-      await mirrorPath((0, import_node_path44.join)(from, entry.name), (0, import_node_path44.join)(to, entry.name));
-  } else if (found.isFile()) await mirrorFile(from, to, found.mode);
-}
-async function mirrorFile(from, to, mode) {
-  if ((mode & READ_FILE) === READ_FILE) {
-    try {
-      await (0, import_promises46.link)(from, to);
-      return;
-    } catch {
-    }
-  }
-  await (0, import_promises46.copyFile)(from, to, import_promises46.constants.COPYFILE_FICLONE);
-  await (0, import_promises46.chmod)(to, mode & 73 ? 493 : 420);
-}
-async function writableFor(path3, { otherUser: otherUser2, workDir }) {
-  await (0, import_promises46.mkdir)(path3, { recursive: true });
-  const { mode } = await (0, import_promises46.stat)(path3);
-  if (otherUser2) await (0, import_promises46.chmod)(path3, 511);
-  return {
-    bound: { kind: "write", from: path3, to: path3 },
-    close: async () => {
-      if (otherUser2 && !isBelow(path3, workDir)) await (0, import_promises46.chmod)(path3, mode & 4095);
-      await checkTree(path3, { left: MAX_ENTRIES });
-    }
-  };
-}
-async function checkTree(path3, count2) {
-  for await (const entry of await (0, import_promises46.opendir)(path3)) {
-    const child = (0, import_node_path44.join)(path3, entry.name);
-    count2.left -= 1;
-    if (count2.left < 0 || !(entry.isFile() || entry.isDirectory()))
-      throw new GateError("integrity", {
-        reason: "foreign-output",
-        message: `A confined program left something other than files and folders in its output folder: ${JSON.stringify(entry.name)}.`
-      });
-    if (process.getuid?.() === 0) await (0, import_promises46.lchown)(child, 0, process.getgid?.() ?? 0);
-    if (entry.isDirectory()) await checkTree(child, count2);
-  }
-}
-var import_promises46, import_node_path44, MAX_ENTRIES, READ_FILE, READ_FOLDER;
-var init_bound_paths = __esm({
-  "src/tools/bound-paths.ts"() {
-    "use strict";
-    import_promises46 = require("node:fs/promises");
-    import_node_path44 = require("node:path");
-    init_errors();
-    MAX_ENTRIES = 5e5;
-    READ_FILE = 4;
-    READ_FOLDER = 5;
-  }
-});
-
-// src/tools/output.ts
-function neutralise(text5) {
-  return text5.replace(/\r\n?/gu, "\n").replace(ESCAPES, "").replace(FORBIDDEN, (found) => found === "\n" ? "\n" : found === "	" ? " " : "·").replace(/::/gu, ": :").replace(/:(?=:)/gu, ": ").replace(/##\[/gu, "# #[");
-}
-function tailOf(text5) {
-  const lines = neutralise(text5.slice(-64 * 1024)).split("\n").map((line3) => line3.trimEnd()).filter((line3) => line3 !== "");
-  return lines.slice(-TAIL_LINES).map((line3) => line3.length > LINE_CHARACTERS ? `${line3.slice(0, LINE_CHARACTERS)}…` : line3).join("\n");
-}
-function redact(text5, secrets) {
-  return secrets.filter((secret) => secret.length >= 4).reduce((rest, secret) => rest.replaceAll(secret, "***"), text5);
-}
-var TAIL_LINES, LINE_CHARACTERS, ESCAPES, FORBIDDEN;
-var init_output = __esm({
-  "src/tools/output.ts"() {
-    "use strict";
-    TAIL_LINES = 20;
-    LINE_CHARACTERS = 400;
-    ESCAPES = new RegExp(
-      "\\u001b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)?|.)?",
-      "gu"
-    );
-    FORBIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-  }
-});
-
-// src/tools/endings.ts
-function whyFailed(start, ending2) {
-  const tail = redact(tailOf(ending2.stderr), start.secrets);
-  const last2 = tail === "" ? "" : `
-Its last lines:
-${tail}`;
-  return new GateError("tool", { ...describeEnding(start, ending2, last2) });
-}
-function describeEnding(start, ending2, last2) {
-  const { name } = start;
-  switch (ending2.cause) {
-    case "timed-out":
-      return {
-        reason: "timed-out",
-        message: `${name} was stopped after its time limit of ${start.timeoutMs} ms.${last2}`
-      };
-    case "cancelled":
-      return { reason: "cancelled", message: `${name} was stopped because the run was cancelled.` };
-    case "stopped":
-      return { reason: "cancelled", message: `${name} was stopped because the run ended.` };
-    case "output-too-big":
-      return {
-        reason: "output-too-big",
-        message: `${name} wrote more than the ${start.maxOutputBytes} bytes allowed and was stopped.${last2}`
-      };
-    case void 0:
-      break;
-  }
-  if (ending2.code === CONFINEMENT_EXIT && ending2.stderr.includes(CONFINEMENT_MARK))
-    return {
-      reason: "confinement-failed",
-      message: `${name} was not started: its confinement could not be set up.${last2}`
-    };
-  const signal = ending2.signalName ?? (start.confined === true ? signalOfExit(ending2.code) : void 0);
-  if (signal !== void 0)
-    return { reason: "killed", message: `${name} was killed by ${signal} (out of memory?).${last2}` };
-  if (ending2.code === 0)
-    return {
-      reason: "left-running",
-      message: `${name} ended but left a process that holds its output open.${last2}`
-    };
-  return { reason: "exit-code", message: `${name} failed with exit code ${ending2.code ?? "unknown"}.${last2}` };
-}
-function signalOfExit(code2) {
-  return code2 !== null && code2 > 128 ? `signal ${code2 - 128}` : void 0;
-}
-function notStarted(start, error62) {
-  const message = `${start.name} could not be started: ${describeError(error62)}.`;
-  return new GateError("tool", { reason: "not-startable", message, cause: error62 });
-}
-var CONFINEMENT_EXIT, CONFINEMENT_MARK;
-var init_endings = __esm({
-  "src/tools/endings.ts"() {
-    "use strict";
-    init_errors();
-    init_output();
-    CONFINEMENT_EXIT = 125;
-    CONFINEMENT_MARK = "portcullis-confinement-failed";
-  }
-});
-
-// src/tools/process.ts
-function startProcess(start) {
-  const began = performance.now();
-  const child = (0, import_node_child_process2.spawn)(start.file, [...start.args], {
-    cwd: start.cwd,
-    env: { ...start.environment },
-    detached: true,
-    shell: false,
-    stdio: ["pipe", "pipe", "pipe"],
-    windowsHide: true
-  });
-  const state = { held: false, exited: false };
-  const make = start.stdout === "tail" ? keepTail : () => keepAll(start.maxOutputBytes, () => end(watched, "output-too-big"));
-  const watched = {
-    start,
-    child,
-    stdout: make(),
-    stderr: make(),
-    handedOut: new import_node_stream7.PassThrough(),
-    state
-  };
-  connect6(watched);
-  const started = new Promise((resolve9, reject) => {
-    child.once("spawn", resolve9);
-    child.once("error", (error62) => reject(notStarted(start, error62)));
-  });
-  const done = waitForEnd(watched, began);
-  started.catch(() => void 0);
-  done.catch(() => void 0);
-  return {
-    stdout: watched.handedOut,
-    started,
-    done,
-    stop: async (why) => {
-      end(watched, why);
-      await done.catch(() => void 0);
-    },
-    output: () => watched.stdout.text() + watched.stderr.text()
-  };
-}
-function connect6({ start, child, stdout, stderr, handedOut }) {
-  if (start.stdout === "hand-out") child.stdout.pipe(handedOut, { end: false });
-  else child.stdout.on("data", stdout.push);
-  child.stderr.on("data", stderr.push);
-  for (const stream of [child.stdin, child.stdout, child.stderr, handedOut])
-    stream.on("error", () => void 0);
-  child.stdin.end(start.stdin ?? "");
-}
-function end(watched, cause) {
-  if (watched.state.cause !== void 0) return;
-  watched.state.cause = cause;
-  signalGroup(watched, "SIGTERM");
-  const force = setTimeout(() => {
-    signalGroup(watched, "SIGKILL");
-    letGoOfPipes(watched);
-  }, GRACE_MS);
-  watched.child.once("close", () => clearTimeout(force));
-}
-function signalGroup({ start, child, state }, signal) {
-  if (child.pid !== void 0 && !state.exited) start.signalGroup(child.pid, signal);
-}
-function letGoOfPipes({ child }) {
-  child.stdout.destroy();
-  child.stderr.destroy();
-}
-function waitForEnd(watched, began) {
-  const { start, child, state, handedOut } = watched;
-  const timer = start.timeoutMs > 0 ? setTimeout(() => end(watched, "timed-out"), start.timeoutMs) : void 0;
-  return new Promise((resolve9, reject) => {
-    function fail(error62) {
-      clearTimeout(timer);
-      handedOut.destroy(error62);
-      reject(error62);
-    }
-    child.once("error", (error62) => fail(notStarted(start, error62)));
-    child.once("exit", () => onExit(watched));
-    child.once("close", (code2, signalName) => {
-      clearTimeout(timer);
-      const stderr = watched.stderr.text();
-      void groupGone(child.pid).then(() => {
-        const ending2 = { code: code2, signalName, cause: state.cause, held: state.held, stderr };
-        if (code2 !== 0 || state.cause !== void 0 || state.held) {
-          fail(whyFailed(start, ending2));
-          return;
-        }
-        handedOut.end();
-        resolve9({
-          stdout: watched.stdout.text(),
-          stderr,
-          milliseconds: Math.round(performance.now() - began)
-        });
-      });
-    });
-  });
-}
-function onExit(watched) {
-  const { start, child, state } = watched;
-  signalGroup(watched, "SIGKILL");
-  state.exited = true;
-  if (start.stdout === "hand-out") return;
-  let held = setTimeout(() => {
-    held = setTimeout(() => {
-      state.held = true;
-      letGoOfPipes(watched);
-    }, HELD_PIPE_MS);
-  }, HELD_PIPE_MS);
-  child.once("close", () => clearTimeout(held));
-}
-async function groupGone(pid) {
-  const deadline = performance.now() + GROUP_GONE_MS;
-  while (pid !== void 0 && performance.now() < deadline) {
-    try {
-      process.kill(-pid, 0);
-    } catch {
-      return;
-    }
-    await new Promise((resolve9) => setTimeout(resolve9, 10));
-  }
-}
-function keepAll(limit, tooBig2) {
-  const chunks = [];
-  let size2 = 0;
-  return {
-    push: (chunk) => {
-      size2 += chunk.length;
-      if (size2 > limit) tooBig2();
-      else chunks.push(chunk);
-    },
-    text: () => Buffer.concat(chunks).toString("utf8")
-  };
-}
-function keepTail() {
-  let tail = Buffer.alloc(0);
-  return {
-    push: (chunk) => {
-      tail = Buffer.concat([tail, chunk]);
-      if (tail.length > TAIL_BYTES) tail = tail.subarray(tail.length - TAIL_BYTES);
-    },
-    text: () => tail.toString("utf8")
-  };
-}
-function signalOwnGroup(pid, signal) {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-  }
-}
-var import_node_child_process2, import_node_stream7, GRACE_MS, HELD_PIPE_MS, GROUP_GONE_MS, TAIL_BYTES;
-var init_process = __esm({
-  "src/tools/process.ts"() {
-    "use strict";
-    import_node_child_process2 = require("node:child_process");
-    import_node_stream7 = require("node:stream");
-    init_endings();
-    GRACE_MS = 2e3;
-    HELD_PIPE_MS = 1500;
-    GROUP_GONE_MS = 500;
-    TAIL_BYTES = 256 * 1024;
-  }
-});
-
-// src/tools/ladder.ts
-function createLadder(given) {
-  const { workDir } = given;
-  let chosen;
-  const rung = () => chosen ??= chooseRung(given);
-  return {
-    isolation: async () => (await rung())?.isolation ?? "none",
-    confine: async (start, paths) => {
-      const held = await rung();
-      if (held !== void 0) return await confineOn(held, start, { ...paths, workDir });
-      await Promise.all((paths.write ?? []).map((path3) => (0, import_promises47.mkdir)(path3, { recursive: true })));
-      return { start, finish: () => Promise.resolve() };
-    }
-  };
-}
-async function chooseRung({ workDir, rungs }) {
-  const who = { platform: process.platform, uid: process.getuid?.() ?? -1 };
-  const candidates = candidateRungs(who).filter((rung) => rungs?.includes(rung.isolation) ?? true);
-  for (const rung of candidates) if (await holds(rung, workDir)) return rung;
-  return void 0;
-}
-async function confineOn(rung, start, paths) {
-  const write = [.../* @__PURE__ */ new Set([...paths.write ?? [], ...paths.folders])];
-  const opened = await Promise.all(
-    write.map((path3) => writableFor(path3, { otherUser: rung.otherUser, workDir: paths.workDir }))
-  );
-  const wanted = [start.file, ...paths.read ?? []];
-  const read = [...new Set(wanted)].filter((path3) => !write.includes(path3) && !SYSTEM_FILE.test(path3));
-  const readable = await Promise.all(read.map((path3) => boundForReading(path3, rung, paths.workDir)));
-  const root = await (0, import_promises47.mkdtemp)((0, import_node_path45.join)(paths.workDir, "root-"));
-  const bound = [...readable, ...opened.map((folder) => folder.bound)].sort((a, b) => a.to.length - b.to.length);
-  const { cwd, environment, file: file2, args } = start;
-  const wrapped = rung.wrap({ root, cwd, bound, environment, file: file2, args });
-  return {
-    start: {
-      ...start,
-      ...wrapped,
-      confined: true,
-      cwd: "/",
-      environment: { PATH: SYSTEM_PATH },
-      signalGroup: signalFor(rung)
-    },
-    finish: () => takeBack(rung, opened, { root, own: paths.folders })
-  };
-}
-async function boundForReading(path3, rung, workDir) {
-  return rung.otherUser ? await readableFor(path3, workDir) : { kind: "read", from: path3, to: path3 };
-}
-async function takeBack(rung, opened, { root, own: own2 }) {
-  if (rung.elevated !== void 0) {
-    const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
-    const folders = opened.map((folder) => folder.bound.from);
-    const chown = systemProgram("chown") ?? "chown";
-    await quietly(rung.elevated, ["-n", "--", chown, "-R", "--no-dereference", owner, "--", ...folders]);
-  }
-  await (0, import_promises47.rm)(root, { recursive: true, force: true });
-  for (const path3 of own2) await (0, import_promises47.rm)(path3, { recursive: true, force: true });
-  for (const folder of opened) if (!own2.includes(folder.bound.to)) await folder.close();
-}
-function signalFor(rung) {
-  return (pid, signal) => {
-    try {
-      process.kill(-pid, signal);
-    } catch {
-    }
-    if (rung.elevated === void 0) return;
-    const kill = systemProgram("kill") ?? "kill";
-    void quietly(rung.elevated, ["-n", "--", kill, `-${signal.slice(3)}`, "--", `-${pid}`]);
-  };
-}
-async function quietly(file2, args) {
-  await startProcess(smallStart({ file: file2, args, cwd: "/" })).done.catch(() => void 0);
-}
-async function holds(rung, workDir) {
-  const base = await (0, import_promises47.mkdtemp)((0, import_node_path45.join)(workDir, "probe-"));
-  const [read, write, outside, home] = ["read", "write", "outside", "home"].map((name) => (0, import_node_path45.join)(base, name));
-  if (read === void 0 || write === void 0 || outside === void 0 || home === void 0) return false;
-  const marker = (0, import_node_crypto24.randomBytes)(16).toString("hex");
-  const note = (0, import_node_crypto24.randomBytes)(16).toString("hex");
-  const seconds2 = String(Math.ceil(PROBE_MS / 1e3));
-  const sentinel = startProcess({
-    ...smallStart({ file: systemProgram("sleep") ?? "sleep", args: [seconds2], cwd: "/" }),
-    environment: { SENTINEL: marker },
-    signalGroup: signalOwnGroup
-  });
-  try {
-    await Promise.all([read, write, outside, home].map((path3) => (0, import_promises47.mkdir)(path3, { mode: 448 })));
-    await (0, import_promises47.writeFile)((0, import_node_path45.join)(read, "secret-note"), `${note}
-`, { mode: 384 });
-    const prepared = await confineOn(
-      rung,
-      smallStart({
-        file: "/bin/sh",
-        args: ["-c", PROBE_SCRIPT, "probe", read, write, marker, outside],
-        cwd: write
-      }),
-      {
-        ...{ read: [read], write: [write], folders: [home], workDir }
-      }
-    );
-    const result2 = await startProcess(prepared.start).done;
-    await prepared.finish();
-    const answer = await (0, import_promises47.readFile)((0, import_node_path45.join)(write, "answer"), "utf8");
-    return answer === "done\n" && result2.stdout.split(/\s+/u).join(" ").trim() === `${note} net lo`;
-  } catch {
-    return false;
-  } finally {
-    await sentinel.stop("stopped");
-    await (0, import_promises47.rm)(base, { recursive: true, force: true });
-  }
-}
-function smallStart(what) {
-  return {
-    ...{ ...what, name: "confinement", environment: { PATH: SYSTEM_PATH } },
-    ...{ timeoutMs: PROBE_MS, stdin: void 0, maxOutputBytes: 64 * 1024, stdout: "capture", secrets: [] },
-    signalGroup: () => void 0
-  };
-}
-var import_node_crypto24, import_promises47, import_node_path45, SYSTEM_FILE, PROBE_MS, PROBE_SCRIPT;
-var init_ladder = __esm({
-  "src/tools/ladder.ts"() {
-    "use strict";
-    import_node_crypto24 = require("node:crypto");
-    import_promises47 = require("node:fs/promises");
-    import_node_path45 = require("node:path");
-    init_bound_paths();
-    init_confinement();
-    init_grants();
-    init_process();
-    SYSTEM_FILE = /^\/(?:usr|bin|sbin|lib|lib32|lib64|libx32)\//u;
-    PROBE_MS = 1e4;
-    PROBE_SCRIPT = `
-cat "$1/secret-note"
-if (: > "$1/planted") 2>/dev/null; then echo wrote-read-only; fi
-if ls "$4" >/dev/null 2>&1; then echo saw-outside; fi
-for interface in $(cut -d: -f1 -s /proc/net/dev); do echo "net $interface"; done
-if cat /proc/[0-9]*/environ 2>/dev/null | grep -q "$3"; then echo read-environment; fi
-echo done > "$2/answer"
-`;
-  }
-});
-
-// src/tools/commands.ts
-function createCommands(options) {
-  const alive = /* @__PURE__ */ new Set();
-  const ladder = createLadder(options);
-  let stopped;
-  async function stopWith(cause) {
-    stopped ??= cause;
-    await Promise.all([...alive].map((running) => running.stop(cause)));
-  }
-  options.signal?.addEventListener("abort", () => void stopWith("cancelled"), { once: true });
-  async function begin(command, stdout) {
-    refuseWhenStopped2(command);
-    await checkProgram(command);
-    const prepared = await prepare(command, stdout);
-    refuseWhenStopped2(command);
-    options.log?.(`start ${command.program.name} (${command.grant})`);
-    const running = startProcess(prepared.start);
-    alive.add(running);
-    const forget = () => void alive.delete(running);
-    running.done.then(forget, forget);
-    return { running, finish: prepared.finish };
-  }
-  function refuseWhenStopped2(command) {
-    if (stopped === void 0 && options.signal?.aborted !== true) return;
-    throw new GateError("tool", {
-      reason: "cancelled",
-      message: `${command.program.name} was not started because the run was cancelled.`
-    });
-  }
-  async function prepare(command, stdout) {
-    const folders = needsFreshFolders(command.grant) ? await freshFolders(options.workDir) : void 0;
-    const variables = command.variables === void 0 ? {} : { variables: command.variables };
-    const environment = grantEnvironment(command.grant, options.environment, {
-      ...variables,
-      ...folders === void 0 ? {} : { folders }
-    });
-    const cwd = command.cwd ?? await (0, import_promises48.mkdtemp)((0, import_node_path46.join)(options.workDir, "cwd-"));
-    const start = { ...plainStart(command, stdout), cwd, environment };
-    if (command.grant !== "scanner" || folders === void 0)
-      return { start, finish: () => Promise.resolve() };
-    return ladder.confine(start, { ...command.paths, folders: [folders.home, folders.tmp] });
-  }
-  return {
-    run: async (command) => {
-      const { running, finish: finish2 } = await begin(command, "capture");
-      return await settle2(running.done, finish2);
-    },
-    stream: (command) => streamCommand(command, () => begin(command, "hand-out")),
-    serve: async (command) => {
-      const { running } = await begin({ ...command, timeoutMs: 0 }, "tail");
-      await running.started;
-      return { stop: () => running.stop("stopped"), output: running.output };
-    },
-    isolation: () => ladder.isolation(),
-    stopAll: () => stopWith("stopped")
-  };
-}
-async function settle2(done, finish2) {
-  try {
-    await done;
-  } catch (thrown) {
-    await finish2().catch(() => void 0);
-    throw thrown;
-  }
-  await finish2();
-  return await done;
-}
-function streamCommand(command, begin) {
-  const stdout = new import_node_stream8.PassThrough();
-  stdout.on("error", () => void 0);
-  async function follow2() {
-    try {
-      const { running, finish: finish2 } = await begin();
-      const handedOn = (0, import_promises49.finished)(running.stdout, { writable: false }).catch(() => void 0);
-      if (stdout.destroyed) running.stdout.resume();
-      else running.stdout.pipe(stdout, { end: false });
-      stdout.once("close", () => running.stdout.resume());
-      const result2 = await settle2(running.done, finish2);
-      await handedOn;
-      stdout.end();
-      return result2;
-    } catch (thrown) {
-      stdout.destroy(thrown instanceof Error ? thrown : new Error(`${command.program.name} failed`));
-      throw thrown;
-    }
-  }
-  const done = follow2();
-  done.catch(() => void 0);
-  return { stdout, done };
-}
-async function freshFolders(workDir) {
-  const base = await (0, import_promises48.mkdtemp)((0, import_node_path46.join)(workDir, "home-"));
-  const folders = { home: (0, import_node_path46.join)(base, "home"), tmp: (0, import_node_path46.join)(base, "tmp") };
-  await Promise.all([(0, import_promises48.mkdir)(folders.home), (0, import_promises48.mkdir)(folders.tmp)]);
-  return folders;
-}
-function plainStart(command, stdout) {
-  const variables = Object.entries(command.variables ?? {});
-  return {
-    name: command.program.name,
-    file: command.program.path,
-    args: command.args,
-    timeoutMs: command.timeoutMs,
-    stdin: command.stdin,
-    maxOutputBytes: command.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES,
-    stdout,
-    secrets: variables.filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value),
-    signalGroup: signalOwnGroup
-  };
-}
-async function checkProgram({ program: program2 }) {
-  const { name, path: path3, sha256: sha2564 } = program2;
-  if (!(0, import_node_path46.isAbsolute)(path3)) throw new TypeError(`the program ${name} needs an absolute path`);
-  try {
-    await (0, import_promises48.access)(await (0, import_promises48.realpath)(path3), import_promises48.constants.X_OK);
-  } catch (cause) {
-    throw new GateError("tool", {
-      reason: "not-found",
-      message: `${name} is not there or may not be executed. Install it again, or choose another source of tools.`,
-      cause
-    });
-  }
-  if (sha2564 === void 0) return;
-  const found = await hashFile(path3);
-  if (found === sha2564) return;
-  throw new GateError("integrity", {
-    reason: "hash-changed",
-    message: `${name} was changed on the disk after it was checked (SHA-256 ${found}, expected ${sha2564}). It was not started.`
-  });
-}
-var import_promises48, import_node_path46, import_node_stream8, import_promises49, DEFAULT_OUTPUT_BYTES, SECRET_NAME;
-var init_commands = __esm({
-  "src/tools/commands.ts"() {
-    "use strict";
-    import_promises48 = require("node:fs/promises");
-    import_node_path46 = require("node:path");
-    import_node_stream8 = require("node:stream");
-    import_promises49 = require("node:stream/promises");
-    init_errors();
-    init_grants();
-    init_hash();
-    init_ladder();
-    init_process();
-    DEFAULT_OUTPUT_BYTES = 16 * 1024 * 1024;
-    SECRET_NAME = /PASSWORD|TOKEN|SECRET|KEY/u;
-  }
-});
-
 // src/commands/release-subject.ts
 async function releaseSubject(given, input2) {
   const { services, request } = given;
-  const commands2 = await registryCommands(given);
+  const { commands: commands2, close } = await registryCommands(given);
   try {
     const image = await targetImage(given, commands2, input2);
     const outcome2 = await releaseImage(
@@ -76959,7 +77459,7 @@ async function releaseSubject(given, input2) {
     );
     return request.embeddedRegistry ? withLastingCommand(outcome2, reportFolder({ request }, given.facts)) : outcome2;
   } finally {
-    await commands2.stopAll();
+    await close();
   }
 }
 function withLastingCommand(outcome2, dir) {
@@ -76979,41 +77479,16 @@ async function targetImage(given, commands2, input2) {
   given.services.progress.note(`embedded registry at ${registry3.host}, gone when this run ends`);
   return parseImageName(`${registry3.host}/${image.path}`);
 }
-async function registryCommands(given) {
-  const { services, request } = given;
-  const { registryUsername, registryPassword } = request;
-  if (registryUsername === void 0 || registryPassword === void 0) return services.newCommands();
-  const dir = await dockerConfig(
-    services,
-    parseImageName(request.image).host,
-    `${registryUsername}:${registryPassword}`
-  );
-  const environment = { ...services.environment, DOCKER_CONFIG: dir };
-  return createCommands({ environment, workDir: services.workDir, signal: services.signal });
-}
-async function dockerConfig(services, host, login2) {
-  const dir = (0, import_node_path47.join)(services.workDir, "registry-login");
-  await (0, import_promises50.mkdir)(dir, { mode: 448 });
-  const server = host === "docker.io" ? "https://index.docker.io/v1/" : host;
-  const auth = Buffer.from(login2).toString("base64");
-  await (0, import_promises50.writeFile)((0, import_node_path47.join)(dir, "config.json"), JSON.stringify({ auths: { [server]: { auth } } }), {
-    mode: 384
-  });
-  return dir;
-}
-var import_promises50, import_node_path47;
 var init_release_subject = __esm({
   "src/commands/release-subject.ts"() {
     "use strict";
-    import_promises50 = require("node:fs/promises");
-    import_node_path47 = require("node:path");
     init_reference();
     init_release();
     init_verify_command();
     init_version();
-    init_commands();
     init_crane();
     init_tool_set();
+    init_registry_commands();
     init_run();
   }
 });
@@ -77038,11 +77513,11 @@ async function bothOf(first, second) {
   await Promise.allSettled([first, second]);
   return [await first, await second];
 }
-var import_node_path48, SCAN_TOOLS, ALL_TOOLS, ROAD, NOTHING;
+var import_node_path52, SCAN_TOOLS, ALL_TOOLS, ROAD, NOTHING;
 var init_road = __esm({
   "src/commands/road.ts"() {
     "use strict";
-    import_node_path48 = require("node:path");
+    import_node_path52 = require("node:path");
     init_errors();
     init_known();
     init_context();
@@ -77098,7 +77573,7 @@ var init_road = __esm({
       },
       build: async (given, { context, tools: tools2 }) => {
         const { services, request, commands: commands2 } = given;
-        const building = buildSubject(given, context);
+        const building = buildSubject(given, { context, tools: tools2 });
         const preparing = prepareDatabase(
           { commands: commands2, tools: tools2, signal: services.signal },
           { source: request.database ?? "", workDir: services.workDir }
@@ -77106,7 +77581,7 @@ var init_road = __esm({
         const [image, database] = await bothOf(building, preparing);
         const layout = await openLayout(image.layoutDir, { name: request.image });
         const hashed = await hashBlobs(layout);
-        const words = image.engine === null ? "ready layout" : `${image.engine.name} ${image.engine.version}`;
+        const words = image.engine === null ? "ready image" : `${image.engine.name} ${image.engine.version}`;
         return {
           value: { layout, engine: image.engine, database },
           detail: `${words}, ${hashed.objects} blobs hashed, ${size(hashed.bytes)}`
@@ -77122,7 +77597,7 @@ var init_road = __esm({
             database: built.database,
             dockerfile: dockerfile2,
             reportDir,
-            workDir: (0, import_node_path48.join)(services.workDir, "inspect")
+            workDir: (0, import_node_path52.join)(services.workDir, "inspect")
           }
         );
         facts.files = [...facts.files, ...inspection.files];
@@ -77164,7 +77639,7 @@ var init_road = __esm({
 
 // src/commands/gate.ts
 async function gate(asked) {
-  const workDir = await (0, import_promises51.mkdtemp)((0, import_node_path49.join)(asked.services.workDir, "gate-"));
+  const workDir = await (0, import_promises54.mkdtemp)((0, import_node_path53.join)(asked.services.workDir, "gate-"));
   const run2 = { ...asked, services: { ...asked.services, workDir } };
   const log = { stages: [], problems: [], warnings: [] };
   const facts = { startedAt: run2.services.clock(), release: NOT_WANTED, files: [] };
@@ -77268,12 +77743,12 @@ async function releaseWhenAllowed(run2, log, facts, input2) {
     }
   });
 }
-var import_promises51, import_node_path49, NOT_WANTED;
+var import_promises54, import_node_path53, NOT_WANTED;
 var init_gate = __esm({
   "src/commands/gate.ts"() {
     "use strict";
-    import_promises51 = require("node:fs/promises");
-    import_node_path49 = require("node:path");
+    import_promises54 = require("node:fs/promises");
+    import_node_path53 = require("node:path");
     init_errors();
     init_assemble();
     init_report_folder();
@@ -77310,8 +77785,8 @@ function liveProgress(target2) {
   return {
     stageStarted: (stage2) => {
       clear();
-      let frame = 0;
-      const draw = () => target2.write(`\r\x1B[2K${FRAMES[frame++ % FRAMES.length] ?? ""} ${stage2}`);
+      let frame2 = 0;
+      const draw = () => target2.write(`\r\x1B[2K${FRAMES[frame2++ % FRAMES.length] ?? ""} ${stage2}`);
       draw();
       const timer = setInterval(draw, FRAME_MS);
       timer.unref();
@@ -77352,7 +77827,7 @@ async function createServices(given) {
   let disposed;
   async function dispose() {
     await Promise.all(runners.map((commands2) => commands2.stopAll()));
-    await (0, import_promises52.rm)(workDir, { recursive: true, force: true, maxRetries: 3 });
+    await (0, import_promises55.rm)(workDir, { recursive: true, force: true, maxRetries: 3 });
   }
   return {
     ...given,
@@ -77368,10 +77843,10 @@ async function createServices(given) {
   };
 }
 async function privateFolder() {
-  const base = (0, import_node_path50.resolve)((0, import_node_os2.tmpdir)());
+  const base = (0, import_node_path54.resolve)((0, import_node_os2.tmpdir)());
   try {
-    const dir = await (0, import_promises52.mkdtemp)((0, import_node_path50.join)(base, "portcullis-"));
-    await (0, import_promises52.chmod)(dir, 448);
+    const dir = await (0, import_promises55.mkdtemp)((0, import_node_path54.join)(base, "portcullis-"));
+    await (0, import_promises55.chmod)(dir, 448);
     return dir;
   } catch (cause) {
     const message = `No folder for temporary files can be made in '${base}': ${describeError(cause)}. Set TMPDIR to another folder.`;
@@ -77379,18 +77854,18 @@ async function privateFolder() {
   }
 }
 function programRoot() {
-  const here2 = (0, import_node_path50.dirname)((0, import_node_url4.fileURLToPath)(importMetaUrl));
-  const above = [(0, import_node_path50.join)(here2, ".."), (0, import_node_path50.join)(here2, "..", "..")];
-  return above.find((folder) => (0, import_node_fs12.existsSync)((0, import_node_path50.join)(folder, "action.yml"))) ?? (0, import_node_path50.join)(here2, "..");
+  const here2 = (0, import_node_path54.dirname)((0, import_node_url4.fileURLToPath)(importMetaUrl));
+  const above = [(0, import_node_path54.join)(here2, ".."), (0, import_node_path54.join)(here2, "..", "..")];
+  return above.find((folder) => (0, import_node_fs13.existsSync)((0, import_node_path54.join)(folder, "action.yml"))) ?? (0, import_node_path54.join)(here2, "..");
 }
-var import_node_fs12, import_promises52, import_node_os2, import_node_path50, import_node_url4;
+var import_node_fs13, import_promises55, import_node_os2, import_node_path54, import_node_url4;
 var init_services = __esm({
   "src/services.ts"() {
     "use strict";
-    import_node_fs12 = require("node:fs");
-    import_promises52 = require("node:fs/promises");
+    import_node_fs13 = require("node:fs");
+    import_promises55 = require("node:fs/promises");
     import_node_os2 = require("node:os");
-    import_node_path50 = require("node:path");
+    import_node_path54 = require("node:path");
     import_node_url4 = require("node:url");
     init_errors();
     init_commands();
@@ -77493,17 +77968,17 @@ async function reportRecord(path3, format) {
 }
 async function text4(path3) {
   try {
-    return await (0, import_promises53.readFile)(path3, "utf8");
+    return await (0, import_promises56.readFile)(path3, "utf8");
   } catch (cause) {
     const message = `The record '${path3}' cannot be read: ${describeError(cause)}. Give the path of a portcullis.json.`;
     throw new GateError("config", { reason: "record-unreadable", message, cause });
   }
 }
-var import_promises53;
+var import_promises56;
 var init_report = __esm({
   "src/commands/report.ts"() {
     "use strict";
-    import_promises53 = require("node:fs/promises");
+    import_promises56 = require("node:fs/promises");
     init_errors();
     init_parse3();
     init_render();
@@ -77524,24 +77999,24 @@ async function listOne(services, name) {
   if (pinned === void 0) return { name, version: version2, pinned: void 0, cached: false };
   const { asset, sha256: sha2564 } = pinned.asset;
   const url2 = assetUrl(services.releaseBase ?? RELEASE_BASE, pinned.tool, pinned.asset);
-  const cached2 = await isThere((0, import_node_path51.join)(services.cacheDir, cachedName(pinned.asset)));
+  const cached2 = await isThere((0, import_node_path55.join)(services.cacheDir, cachedName(pinned.asset)));
   return { name, version: version2, pinned: { asset, sha256: sha2564, url: url2 }, cached: cached2 };
 }
 async function stateOf(services, tool) {
   if (tool.pinned === void 0) return "not-pinned";
   if (!tool.cached) return "absent";
   try {
-    const found = await hashFile((0, import_node_path51.join)(services.cacheDir, cachedName(tool.pinned)));
+    const found = await hashFile((0, import_node_path55.join)(services.cacheDir, cachedName(tool.pinned)));
     return found === tool.pinned.sha256 ? "verified" : "changed";
   } catch {
     return "unreadable";
   }
 }
-var import_node_path51;
+var import_node_path55;
 var init_inventory3 = __esm({
   "src/tools/inventory.ts"() {
     "use strict";
-    import_node_path51 = require("node:path");
+    import_node_path55 = require("node:path");
     init_cache();
     init_catalog();
     init_hash();
@@ -77670,7 +78145,7 @@ __export(demo_exports, {
   demo: () => demo
 });
 async function demo(given) {
-  const output2 = (0, import_node_path52.resolve)(given.output);
+  const output2 = (0, import_node_path56.resolve)(given.output);
   const environment = { ...given.environment, COSIGN_PASSWORD: PASSWORD };
   return await withSession(
     { environment, target: process.stderr, timeoutMs: MINUTES2 * 6e4 },
@@ -77678,7 +78153,7 @@ async function demo(given) {
   );
 }
 async function rehearse(services, output2, source) {
-  await (0, import_promises54.mkdir)((0, import_node_path52.join)(output2, "bin"), { recursive: true });
+  await (0, import_promises57.mkdir)((0, import_node_path56.join)(output2, "bin"), { recursive: true });
   const commands2 = services.newCommands();
   say("Portcullis demo: one example, gated twice. Keys and registry live on this machine only.");
   const tools2 = await installTools(toolServices(services, commands2), {
@@ -77687,9 +78162,9 @@ async function rehearse(services, output2, source) {
     allowSource: true
   });
   const cosign = toolOf(tools2, "cosign").program;
-  await (0, import_promises54.rm)((0, import_node_path52.join)(output2, "bin", "cosign"), { force: true });
-  await (0, import_promises54.copyFile)(cosign.path, (0, import_node_path52.join)(output2, "bin", "cosign"), import_promises54.constants.COPYFILE_EXCL);
-  await generateKeyPair({ commands: commands2, program: cosign }, (0, import_node_path52.join)(services.workDir, "rehearsal"), PASSWORD);
+  await (0, import_promises57.rm)((0, import_node_path56.join)(output2, "bin", "cosign"), { force: true });
+  await (0, import_promises57.copyFile)(cosign.path, (0, import_node_path56.join)(output2, "bin", "cosign"), import_promises57.constants.COPYFILE_EXCL);
+  await generateKeyPair({ commands: commands2, program: cosign }, (0, import_node_path56.join)(services.workDir, "rehearsal"), PASSWORD);
   const engine = await engineAnswers(commands2) ? "docker" : "layout";
   say(
     engine === "docker" ? "Docker answers: it builds the example." : "No Docker answers: the example's ready layout is used."
@@ -77708,20 +78183,20 @@ async function rehearse(services, output2, source) {
   return good ? 0 : 3;
 }
 async function gateVariant(run2, variant) {
-  const example = (0, import_node_path52.relative)(process.cwd(), (0, import_node_path52.join)(run2.services.programRoot, "examples", "app"));
+  const example = (0, import_node_path56.relative)(process.cwd(), (0, import_node_path56.join)(run2.services.programRoot, "examples", "app"));
   say(`
 ${variant === "vulnerable" ? "1. The vulnerable variant" : "2. The fixed variant"}`);
   const values = {
     image: `${run2.host}/demo/app`,
-    context: (0, import_node_path52.join)(example, variant),
-    ...run2.engine === "layout" ? { subject: `oci-layout:${(0, import_node_path52.join)(example, "layouts", variant)}` } : {},
-    policy: (0, import_node_path52.join)(example, variant, ".github", "portcullis.yml"),
-    database: (0, import_node_path52.join)(run2.services.programRoot, "data", "demo-db.tar.gz"),
+    context: (0, import_node_path56.join)(example, variant),
+    ...run2.engine === "layout" ? { subject: `oci-layout:${(0, import_node_path56.join)(example, "layouts", variant)}` } : {},
+    policy: (0, import_node_path56.join)(example, variant, ".github", "portcullis.yml"),
+    database: (0, import_node_path56.join)(run2.services.programRoot, "data", "demo-db.tar.gz"),
     publish: "always",
     tags: "1.0.0",
     sign: "key",
-    key: (0, import_node_path52.join)(run2.services.workDir, "rehearsal.key"),
-    output: (0, import_node_path52.join)(run2.output, variant)
+    key: (0, import_node_path56.join)(run2.services.workDir, "rehearsal.key"),
+    output: (0, import_node_path56.join)(run2.output, variant)
   };
   return await gate({
     services: run2.services,
@@ -77745,24 +78220,24 @@ async function reportHere(record2, reportDir) {
 }
 function lasting(run2, outcome2) {
   const verifyCommand2 = bundleVerifyCommand(outcome2.record, {
-    cosign: here((0, import_node_path52.join)(run2.output, "bin", "cosign")),
-    dir: here((0, import_node_path52.join)(run2.output, "fixed"))
+    cosign: here((0, import_node_path56.join)(run2.output, "bin", "cosign")),
+    dir: here((0, import_node_path56.join)(run2.output, "fixed"))
   });
   return verifyCommand2 === void 0 ? outcome2 : { ...outcome2, record: { ...outcome2.record, verifyCommand: verifyCommand2 } };
 }
 function here(path3) {
-  return (0, import_node_path52.relative)(process.cwd(), path3) || ".";
+  return (0, import_node_path56.relative)(process.cwd(), path3) || ".";
 }
 function closing2(run2, released2, good) {
   if (!good) {
     say("\nThe demo did not go as it must: the records say why.");
     say(
-      `  ${here((0, import_node_path52.join)(run2.output, "vulnerable", "portcullis.json"))}
-  ${here((0, import_node_path52.join)(run2.output, "fixed", "portcullis.json"))}`
+      `  ${here((0, import_node_path56.join)(run2.output, "vulnerable", "portcullis.json"))}
+  ${here((0, import_node_path56.join)(run2.output, "fixed", "portcullis.json"))}`
     );
     return;
   }
-  const fixed = (0, import_node_path52.join)(run2.output, "fixed");
+  const fixed = (0, import_node_path56.join)(run2.output, "fixed");
   const command = released2.release.verifyCommand;
   if (command === void 0) {
     throw new GateError("tool", {
@@ -77777,9 +78252,9 @@ Refused, then released. The demo's registry is gone; the signature is in its bun
 
 Reports, as a job would show them, and the record they are made from:
 
-  ${here((0, import_node_path52.join)(run2.output, "vulnerable", "summary.md"))}
-  ${here((0, import_node_path52.join)(fixed, "summary.md"))}
-  ${here((0, import_node_path52.join)(fixed, "portcullis.json"))}
+  ${here((0, import_node_path56.join)(run2.output, "vulnerable", "summary.md"))}
+  ${here((0, import_node_path56.join)(fixed, "summary.md"))}
+  ${here((0, import_node_path56.join)(fixed, "portcullis.json"))}
 
 Your own image next: README.md, "On a terminal".`);
 }
@@ -77787,12 +78262,12 @@ function say(text5) {
   process.stdout.write(`${text5}
 `);
 }
-var import_promises54, import_node_path52, import_picocolors3, MINUTES2, PASSWORD;
+var import_promises57, import_node_path56, import_picocolors3, MINUTES2, PASSWORD;
 var init_demo = __esm({
   "src/commands/demo.ts"() {
     "use strict";
-    import_promises54 = require("node:fs/promises");
-    import_node_path52 = require("node:path");
+    import_promises57 = require("node:fs/promises");
+    import_node_path56 = require("node:path");
     import_picocolors3 = __toESM(require_picocolors(), 1);
     init_docker();
     init_errors();

@@ -25,11 +25,11 @@ var __export = (target2, all) => {
   for (var name in all)
     __defProp(target2, name, { get: all[name], enumerable: true });
 };
-var __copyProps = (to, from, except, desc2) => {
-  if (from && typeof from === "object" || typeof from === "function") {
-    for (let key of __getOwnPropNames(from))
+var __copyProps = (to, from2, except, desc2) => {
+  if (from2 && typeof from2 === "object" || typeof from2 === "function") {
+    for (let key of __getOwnPropNames(from2))
       if (!__hasOwnProp.call(to, key) && key !== except)
-        __defProp(to, key, { get: () => from[key], enumerable: !(desc2 = __getOwnPropDesc(from, key)) || desc2.enumerable });
+        __defProp(to, key, { get: () => from2[key], enumerable: !(desc2 = __getOwnPropDesc(from2, key)) || desc2.enumerable });
   }
   return to;
 };
@@ -4085,7 +4085,7 @@ var require_util2 = __commonJS({
   "node_modules/undici/lib/web/fetch/util.js"(exports2, module2) {
     "use strict";
     var { Transform: Transform4 } = require("node:stream");
-    var zlib = require("node:zlib");
+    var zlib2 = require("node:zlib");
     var { redirectStatusSet, referrerPolicySet: referrerPolicyTokens, badPortsSet } = require_constants3();
     var { getGlobalOrigin } = require_global();
     var { collectASequenceOfCodePoints, collectAnHTTPQuotedString, removeChars, parseMIMEType } = require_data_url();
@@ -4785,7 +4785,7 @@ var require_util2 = __commonJS({
             callback();
             return;
           }
-          this._inflateStream = (chunk[0] & 15) === 8 ? zlib.createInflate(this.#zlibOptions) : zlib.createInflateRaw(this.#zlibOptions);
+          this._inflateStream = (chunk[0] & 15) === 8 ? zlib2.createInflate(this.#zlibOptions) : zlib2.createInflateRaw(this.#zlibOptions);
           this._inflateStream.on("data", this.push.bind(this));
           this._inflateStream.on("end", () => this.push(null));
           this._inflateStream.on("error", (err) => this.destroy(err));
@@ -5793,7 +5793,7 @@ var require_client_h1 = __commonJS({
       kResume,
       kHTTPContext
     } = require_symbols();
-    var constants13 = require_constants2();
+    var constants14 = require_constants2();
     var EMPTY_BUF = Buffer.alloc(0);
     var FastBuffer = Buffer[Symbol.species];
     var addListener = util.addListener;
@@ -5868,7 +5868,7 @@ var require_client_h1 = __commonJS({
       constructor(client, socket, { exports: exports3 }) {
         assert4(Number.isFinite(client[kMaxHeadersSize]) && client[kMaxHeadersSize] > 0);
         this.llhttp = exports3;
-        this.ptr = this.llhttp.llhttp_alloc(constants13.TYPE.RESPONSE);
+        this.ptr = this.llhttp.llhttp_alloc(constants14.TYPE.RESPONSE);
         this.client = client;
         this.socket = socket;
         this.timeout = null;
@@ -5963,11 +5963,11 @@ var require_client_h1 = __commonJS({
             currentBufferRef = null;
           }
           const offset = llhttp.llhttp_get_error_pos(this.ptr) - currentBufferPtr;
-          if (ret !== constants13.ERROR.OK) {
+          if (ret !== constants14.ERROR.OK) {
             const body = data.subarray(offset);
-            if (ret === constants13.ERROR.PAUSED_UPGRADE) {
+            if (ret === constants14.ERROR.PAUSED_UPGRADE) {
               this.onUpgrade(body);
-            } else if (ret === constants13.ERROR.PAUSED) {
+            } else if (ret === constants14.ERROR.PAUSED) {
               this.paused = true;
               socket.unshift(body);
             } else {
@@ -5990,10 +5990,10 @@ var require_client_h1 = __commonJS({
         } finally {
           currentParser = null;
         }
-        if (ret === constants13.ERROR.OK) {
+        if (ret === constants14.ERROR.OK) {
           return null;
         }
-        if (ret === constants13.ERROR.PAUSED || ret === constants13.ERROR.PAUSED_UPGRADE) {
+        if (ret === constants14.ERROR.PAUSED || ret === constants14.ERROR.PAUSED_UPGRADE) {
           this.paused = true;
           return null;
         }
@@ -6010,7 +6010,7 @@ var require_client_h1 = __commonJS({
           const len = new Uint8Array(llhttp.memory.buffer, ptr).indexOf(0);
           message = "Response does not match the HTTP/1.1 protocol (" + Buffer.from(llhttp.memory.buffer, ptr, len).toString() + ")";
         }
-        return new HTTPParserError(message, constants13.ERROR[ret], data);
+        return new HTTPParserError(message, constants14.ERROR[ret], data);
       }
       destroy() {
         assert4(this.ptr != null);
@@ -6190,7 +6190,7 @@ var require_client_h1 = __commonJS({
           socket[kBlocking] = false;
           client[kResume]();
         }
-        return pause ? constants13.ERROR.PAUSED : 0;
+        return pause ? constants14.ERROR.PAUSED : 0;
       }
       onBody(buf) {
         const { client, socket, statusCode: statusCode2, maxResponseSize } = this;
@@ -6212,7 +6212,7 @@ var require_client_h1 = __commonJS({
         }
         this.bytesRead += buf.length;
         if (request.onData(buf) === false) {
-          return constants13.ERROR.PAUSED;
+          return constants14.ERROR.PAUSED;
         }
       }
       onMessageComplete() {
@@ -6248,13 +6248,13 @@ var require_client_h1 = __commonJS({
         if (socket[kWriting]) {
           assert4(client[kRunning] === 0);
           util.destroy(socket, new InformationalError("reset"));
-          return constants13.ERROR.PAUSED;
+          return constants14.ERROR.PAUSED;
         } else if (!shouldKeepAlive) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants13.ERROR.PAUSED;
+          return constants14.ERROR.PAUSED;
         } else if (socket[kReset] && client[kRunning] === 0) {
           util.destroy(socket, new InformationalError("reset"));
-          return constants13.ERROR.PAUSED;
+          return constants14.ERROR.PAUSED;
         } else if (client[kPipelining] == null || client[kPipelining] === 1) {
           setImmediate(() => client[kResume]());
         } else {
@@ -13526,7 +13526,7 @@ var require_fetch = __commonJS({
     } = require_response();
     var { HeadersList } = require_headers();
     var { Request, cloneRequest } = require_request2();
-    var zlib = require("node:zlib");
+    var zlib2 = require("node:zlib");
     var {
       bytesMatch,
       makePolicyContainer,
@@ -14488,23 +14488,23 @@ var require_fetch = __commonJS({
                 for (let i = codings.length - 1; i >= 0; --i) {
                   const coding = codings[i].trim();
                   if (coding === "x-gzip" || coding === "gzip") {
-                    decoders.push(zlib.createGunzip({
+                    decoders.push(zlib2.createGunzip({
                       // Be less strict when decoding compressed responses, since sometimes
                       // servers send slightly invalid responses that are still accepted
                       // by common browsers.
                       // Always using Z_SYNC_FLUSH is what cURL does.
-                      flush: zlib.constants.Z_SYNC_FLUSH,
-                      finishFlush: zlib.constants.Z_SYNC_FLUSH
+                      flush: zlib2.constants.Z_SYNC_FLUSH,
+                      finishFlush: zlib2.constants.Z_SYNC_FLUSH
                     }));
                   } else if (coding === "deflate") {
                     decoders.push(createInflate({
-                      flush: zlib.constants.Z_SYNC_FLUSH,
-                      finishFlush: zlib.constants.Z_SYNC_FLUSH
+                      flush: zlib2.constants.Z_SYNC_FLUSH,
+                      finishFlush: zlib2.constants.Z_SYNC_FLUSH
                     }));
                   } else if (coding === "br") {
-                    decoders.push(zlib.createBrotliDecompress({
-                      flush: zlib.constants.BROTLI_OPERATION_FLUSH,
-                      finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH
+                    decoders.push(zlib2.createBrotliDecompress({
+                      flush: zlib2.constants.BROTLI_OPERATION_FLUSH,
+                      finishFlush: zlib2.constants.BROTLI_OPERATION_FLUSH
                     }));
                   } else {
                     decoders.length = 0;
@@ -17278,19 +17278,19 @@ var require_connection = __commonJS({
         ws2[kReadyState] = states.CLOSING;
       } else if (ws2[kSentClose] === sentCloseFrameState.NOT_SENT) {
         ws2[kSentClose] = sentCloseFrameState.PROCESSING;
-        const frame = new WebsocketFrameSend();
+        const frame2 = new WebsocketFrameSend();
         if (code2 !== void 0 && reason === void 0) {
-          frame.frameData = Buffer.allocUnsafe(2);
-          frame.frameData.writeUInt16BE(code2, 0);
+          frame2.frameData = Buffer.allocUnsafe(2);
+          frame2.frameData.writeUInt16BE(code2, 0);
         } else if (code2 !== void 0 && reason !== void 0) {
-          frame.frameData = Buffer.allocUnsafe(2 + reasonByteLength);
-          frame.frameData.writeUInt16BE(code2, 0);
-          frame.frameData.write(reason, 2, "utf-8");
+          frame2.frameData = Buffer.allocUnsafe(2 + reasonByteLength);
+          frame2.frameData.writeUInt16BE(code2, 0);
+          frame2.frameData.write(reason, 2, "utf-8");
         } else {
-          frame.frameData = emptyBuffer;
+          frame2.frameData = emptyBuffer;
         }
         const socket = ws2[kResponse].socket;
-        socket.write(frame.createFrame(opcodes.CLOSE));
+        socket.write(frame2.createFrame(opcodes.CLOSE));
         ws2[kSentClose] = sentCloseFrameState.SENT;
         ws2[kReadyState] = states.CLOSING;
       } else {
@@ -17784,8 +17784,8 @@ var require_receiver = __commonJS({
           return false;
         } else if (opcode === opcodes.PING) {
           if (!this.ws[kReceivedClose]) {
-            const frame = new WebsocketFrameSend(body);
-            this.ws[kResponse].socket.write(frame.createFrame(opcodes.PONG));
+            const frame2 = new WebsocketFrameSend(body);
+            this.ws[kResponse].socket.write(frame2.createFrame(opcodes.PONG));
             if (channels.ping.hasSubscribers) {
               channels.ping.publish({
                 payload: body
@@ -17835,14 +17835,14 @@ var require_sender = __commonJS({
       }
       add(item2, cb, hint) {
         if (hint !== sendHints.blob) {
-          const frame = createFrame(item2, hint);
+          const frame2 = createFrame(item2, hint);
           if (!this.#running) {
-            this.#socket.write(frame, cb);
+            this.#socket.write(frame2, cb);
           } else {
             const node3 = {
               promise: null,
               callback: cb,
-              frame
+              frame: frame2
             };
             this.#queue.push(node3);
           }
@@ -20412,7 +20412,7 @@ var require_b4a = __commonJS({
     function fill(buffer, value, offset, end2, encoding) {
       return toBuffer2(buffer).fill(value, offset, end2, encoding);
     }
-    function from(value, encodingOrOffset, length) {
+    function from2(value, encodingOrOffset, length) {
       return Buffer.from(value, encodingOrOffset, length);
     }
     function includes(buffer, value, byteOffset, encoding) {
@@ -20506,7 +20506,7 @@ var require_b4a = __commonJS({
       copy,
       equals,
       fill,
-      from,
+      from: from2,
       includes,
       indexOf,
       lastIndexOf,
@@ -22449,7 +22449,7 @@ var require_extract = __commonJS({
 // node_modules/tar-stream/constants.js
 var require_constants7 = __commonJS({
   "node_modules/tar-stream/constants.js"(exports2, module2) {
-    var constants13 = {
+    var constants14 = {
       // just for envs without fs
       S_IFMT: 61440,
       S_IFDIR: 16384,
@@ -22459,9 +22459,9 @@ var require_constants7 = __commonJS({
       S_IFLNK: 40960
     };
     try {
-      module2.exports = require("fs").constants || constants13;
+      module2.exports = require("fs").constants || constants14;
     } catch {
-      module2.exports = constants13;
+      module2.exports = constants14;
     }
   }
 });
@@ -22471,7 +22471,7 @@ var require_pack = __commonJS({
   "node_modules/tar-stream/pack.js"(exports2, module2) {
     var { Readable: Readable2, Writable, getStreamError } = require_streamx();
     var b4a = require_b4a();
-    var constants13 = require_constants7();
+    var constants14 = require_constants7();
     var headers = require_headers2();
     var DMODE = 493;
     var FMODE = 420;
@@ -22674,16 +22674,16 @@ var require_pack = __commonJS({
       return new Pack(opts);
     };
     function modeToType(mode) {
-      switch (mode & constants13.S_IFMT) {
-        case constants13.S_IFBLK:
+      switch (mode & constants14.S_IFMT) {
+        case constants14.S_IFBLK:
           return "block-device";
-        case constants13.S_IFCHR:
+        case constants14.S_IFCHR:
           return "character-device";
-        case constants13.S_IFDIR:
+        case constants14.S_IFDIR:
           return "directory";
-        case constants13.S_IFIFO:
+        case constants14.S_IFIFO:
           return "fifo";
-        case constants13.S_IFLNK:
+        case constants14.S_IFLNK:
           return "symlink";
       }
       return "file";
@@ -27782,8 +27782,8 @@ var require_dockerfile = __commonJS({
         return this.directives;
       }
       resolveVariable(variable, line3) {
-        for (let from of this.getFROMs()) {
-          let range = from.getRange();
+        for (let from2 of this.getFROMs()) {
+          let range = from2.getRange();
           if (range.start.line <= line3 && line3 <= range.end.line) {
             let initialARGs = new imageTemplate_1.ImageTemplate();
             for (let instruction of this.initialInstructions.getARGs()) {
@@ -27826,9 +27826,9 @@ var require_dockerfile = __commonJS({
         if (imageName2 === null) {
           return null;
         }
-        for (const from of this.getFROMs()) {
-          if (from.getBuildStage() === imageName2) {
-            const range = from.getRange();
+        for (const from2 of this.getFROMs()) {
+          if (from2.getBuildStage() === imageName2) {
+            const range = from2.getRange();
             if (range.start.line === templateFrom.getRange().start.line) {
               return null;
             }
@@ -28687,19 +28687,19 @@ __export(esm_exports, {
   isStream: () => isStream,
   isWritable: () => isWritable
 });
-var import_node_events, import_node_stream5, import_node_string_decoder, proc, isStream, isReadable, isWritable, EOF, MAYBE_EMIT_END, EMITTED_END, EMITTING_END, EMITTED_ERROR, CLOSED, READ2, FLUSH, FLUSHCHUNK, ENCODING, DECODER, FLOWING, PAUSED, RESUME, BUFFER, PIPES, BUFFERLENGTH, BUFFERPUSH, BUFFERSHIFT, OBJECTMODE, DESTROYED, ERROR, EMITDATA, EMITEND, EMITEND2, ASYNC, ABORT, ABORTED, SIGNAL, DATALISTENERS, DISCARDED, defer, nodefer, isEndish, isArrayBufferLike, isArrayBufferView, Pipe, PipeProxyErrors, isObjectModeOptions, isEncodingOptions, Minipass;
+var import_node_events, import_node_stream7, import_node_string_decoder, proc, isStream, isReadable, isWritable, EOF, MAYBE_EMIT_END, EMITTED_END, EMITTING_END, EMITTED_ERROR, CLOSED, READ3, FLUSH, FLUSHCHUNK, ENCODING, DECODER, FLOWING, PAUSED, RESUME, BUFFER, PIPES, BUFFERLENGTH, BUFFERPUSH, BUFFERSHIFT, OBJECTMODE, DESTROYED, ERROR, EMITDATA, EMITEND, EMITEND2, ASYNC, ABORT, ABORTED, SIGNAL, DATALISTENERS, DISCARDED, defer, nodefer, isEndish, isArrayBufferLike, isArrayBufferView, Pipe, PipeProxyErrors, isObjectModeOptions, isEncodingOptions, Minipass;
 var init_esm = __esm({
   "node_modules/minipass/dist/esm/index.js"() {
     import_node_events = require("node:events");
-    import_node_stream5 = __toESM(require("node:stream"), 1);
+    import_node_stream7 = __toESM(require("node:stream"), 1);
     import_node_string_decoder = require("node:string_decoder");
     proc = typeof process === "object" && process ? process : {
       stdout: null,
       stderr: null
     };
-    isStream = (s) => !!s && typeof s === "object" && (s instanceof Minipass || s instanceof import_node_stream5.default || isReadable(s) || isWritable(s));
+    isStream = (s) => !!s && typeof s === "object" && (s instanceof Minipass || s instanceof import_node_stream7.default || isReadable(s) || isWritable(s));
     isReadable = (s) => !!s && typeof s === "object" && s instanceof import_node_events.EventEmitter && typeof s.pipe === "function" && // node core Writable streams have a pipe() method, but it throws
-    s.pipe !== import_node_stream5.default.Writable.prototype.pipe;
+    s.pipe !== import_node_stream7.default.Writable.prototype.pipe;
     isWritable = (s) => !!s && typeof s === "object" && s instanceof import_node_events.EventEmitter && typeof s.write === "function" && typeof s.end === "function";
     EOF = /* @__PURE__ */ Symbol("EOF");
     MAYBE_EMIT_END = /* @__PURE__ */ Symbol("maybeEmitEnd");
@@ -28707,7 +28707,7 @@ var init_esm = __esm({
     EMITTING_END = /* @__PURE__ */ Symbol("emittingEnd");
     EMITTED_ERROR = /* @__PURE__ */ Symbol("emittedError");
     CLOSED = /* @__PURE__ */ Symbol("closed");
-    READ2 = /* @__PURE__ */ Symbol("read");
+    READ3 = /* @__PURE__ */ Symbol("read");
     FLUSH = /* @__PURE__ */ Symbol("flush");
     FLUSHCHUNK = /* @__PURE__ */ Symbol("flushChunk");
     ENCODING = /* @__PURE__ */ Symbol("encoding");
@@ -29012,11 +29012,11 @@ var init_esm = __esm({
             this[ENCODING] ? this[BUFFER].join("") : Buffer.concat(this[BUFFER], this[BUFFERLENGTH])
           ];
         }
-        const ret = this[READ2](n || null, this[BUFFER][0]);
+        const ret = this[READ3](n || null, this[BUFFER][0]);
         this[MAYBE_EMIT_END]();
         return ret;
       }
-      [READ2](n, chunk) {
+      [READ3](n, chunk) {
         if (this[OBJECTMODE])
           this[BUFFERSHIFT]();
         else {
@@ -29574,12 +29574,12 @@ var init_esm = __esm({
 });
 
 // node_modules/minizlib/dist/esm/constants.js
-var import_zlib, realZlibConstants, constants10;
+var import_zlib, realZlibConstants, constants13;
 var init_constants = __esm({
   "node_modules/minizlib/dist/esm/constants.js"() {
     import_zlib = __toESM(require("zlib"), 1);
     realZlibConstants = import_zlib.default.constants || { ZLIB_VERNUM: 4736 };
-    constants10 = Object.freeze(Object.assign(/* @__PURE__ */ Object.create(null), {
+    constants13 = Object.freeze(Object.assign(/* @__PURE__ */ Object.create(null), {
       Z_NO_FLUSH: 0,
       Z_PARTIAL_FLUSH: 1,
       Z_SYNC_FLUSH: 2,
@@ -29706,7 +29706,7 @@ __export(esm_exports2, {
   ZlibError: () => ZlibError,
   ZstdCompress: () => ZstdCompress,
   ZstdDecompress: () => ZstdDecompress,
-  constants: () => constants10
+  constants: () => constants13
 });
 var import_assert, import_buffer, realZlib2, OriginalBufferConcat, desc, noop, passthroughBufferConcat, _superWrite, ZlibError, _flushFlag, ZlibBase, Zlib, Deflate, Inflate, Gzip, Gunzip, DeflateRaw, InflateRaw, Unzip, Brotli, BrotliCompress, BrotliDecompress, Zstd, ZstdCompress, ZstdDecompress;
 var init_esm2 = __esm({
@@ -29890,9 +29890,9 @@ var init_esm2 = __esm({
       #strategy;
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants10.Z_NO_FLUSH;
-        opts.finishFlush = opts.finishFlush || constants10.Z_FINISH;
-        opts.fullFlushFlag = constants10.Z_FULL_FLUSH;
+        opts.flush = opts.flush || constants13.Z_NO_FLUSH;
+        opts.finishFlush = opts.finishFlush || constants13.Z_FINISH;
+        opts.fullFlushFlag = constants13.Z_FULL_FLUSH;
         super(opts, mode);
         this.#level = opts.level;
         this.#strategy = opts.strategy;
@@ -29905,7 +29905,7 @@ var init_esm2 = __esm({
         if (!this.handle.params)
           throw new Error("not supported in this implementation");
         if (this.#level !== level || this.#strategy !== strategy) {
-          this.flush(constants10.Z_SYNC_FLUSH);
+          this.flush(constants13.Z_SYNC_FLUSH);
           (0, import_assert.default)(this.handle, "zlib binding closed");
           const origFlush = this.handle.flush;
           this.handle.flush = (flushFlag, cb) => {
@@ -29976,9 +29976,9 @@ var init_esm2 = __esm({
     Brotli = class extends ZlibBase {
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants10.BROTLI_OPERATION_PROCESS;
-        opts.finishFlush = opts.finishFlush || constants10.BROTLI_OPERATION_FINISH;
-        opts.fullFlushFlag = constants10.BROTLI_OPERATION_FLUSH;
+        opts.flush = opts.flush || constants13.BROTLI_OPERATION_PROCESS;
+        opts.finishFlush = opts.finishFlush || constants13.BROTLI_OPERATION_FINISH;
+        opts.fullFlushFlag = constants13.BROTLI_OPERATION_FLUSH;
         super(opts, mode);
       }
     };
@@ -29995,9 +29995,9 @@ var init_esm2 = __esm({
     Zstd = class extends ZlibBase {
       constructor(opts, mode) {
         opts = opts || {};
-        opts.flush = opts.flush || constants10.ZSTD_e_continue;
-        opts.finishFlush = opts.finishFlush || constants10.ZSTD_e_end;
-        opts.fullFlushFlag = constants10.ZSTD_e_flush;
+        opts.flush = opts.flush || constants13.ZSTD_e_continue;
+        opts.finishFlush = opts.finishFlush || constants13.ZSTD_e_end;
+        opts.fullFlushFlag = constants13.ZSTD_e_flush;
         super(opts, mode);
       }
     };
@@ -30029,11 +30029,11 @@ var init_esm3 = __esm({
       expect;
       found;
       code = "EBADSIZE";
-      constructor(found, expect, from) {
+      constructor(found, expect, from2) {
         super(`Bad data size: expected ${expect} bytes, but got ${found}`);
         this.expect = expect;
         this.found = found;
-        Error.captureStackTrace(this, from ?? this.constructor);
+        Error.captureStackTrace(this, from2 ?? this.constructor);
       }
       get name() {
         return "SizeError";
@@ -34817,7 +34817,7 @@ var require_lib2 = __commonJS({
     var { URL: URL5 } = require("url");
     var http4 = require("http");
     var https3 = require("https");
-    var zlib = (init_esm2(), __toCommonJS(esm_exports2));
+    var zlib2 = (init_esm2(), __toCommonJS(esm_exports2));
     var { Minipass: Minipass2 } = (init_esm(), __toCommonJS(esm_exports));
     var Body = require_body2();
     var { writeToStream, getTotalBytes } = Body;
@@ -35018,11 +35018,11 @@ var require_lib2 = __commonJS({
             return;
           }
           const zlibOptions = {
-            flush: zlib.constants.Z_SYNC_FLUSH,
-            finishFlush: zlib.constants.Z_SYNC_FLUSH
+            flush: zlib2.constants.Z_SYNC_FLUSH,
+            finishFlush: zlib2.constants.Z_SYNC_FLUSH
           };
           if (codings === "gzip" || codings === "x-gzip") {
-            const unzip = new zlib.Gunzip(zlibOptions);
+            const unzip = new zlib2.Gunzip(zlibOptions);
             response = new Response(
               // exceedingly rare that the stream would have an error,
               // but just in case we proxy it to the stream in use.
@@ -35038,7 +35038,7 @@ var require_lib2 = __commonJS({
           }
           if (codings === "deflate" || codings === "x-deflate") {
             res.once("data", (chunk) => {
-              const decoder2 = (chunk[0] & 15) === 8 ? new zlib.Inflate() : new zlib.InflateRaw();
+              const decoder2 = (chunk[0] & 15) === 8 ? new zlib2.Inflate() : new zlib2.InflateRaw();
               body.on(
                 "error",
                 /* istanbul ignore next */
@@ -35051,7 +35051,7 @@ var require_lib2 = __commonJS({
           }
           if (codings === "br" && acceptsEncoding(options.headers, "br")) {
             try {
-              var decoder = new zlib.BrotliDecompress();
+              var decoder = new zlib2.BrotliDecompress();
             } catch (err) {
               reject(err);
               finalize2();
@@ -37001,7 +37001,7 @@ var require_minipass = __commonJS({
     var EMITTING_END2 = /* @__PURE__ */ Symbol("emittingEnd");
     var EMITTED_ERROR2 = /* @__PURE__ */ Symbol("emittedError");
     var CLOSED2 = /* @__PURE__ */ Symbol("closed");
-    var READ3 = /* @__PURE__ */ Symbol("read");
+    var READ4 = /* @__PURE__ */ Symbol("read");
     var FLUSH2 = /* @__PURE__ */ Symbol("flush");
     var FLUSHCHUNK2 = /* @__PURE__ */ Symbol("flushChunk");
     var ENCODING2 = /* @__PURE__ */ Symbol("encoding");
@@ -37191,11 +37191,11 @@ var require_minipass = __commonJS({
           else
             this.buffer = [Buffer.concat(this.buffer, this[BUFFERLENGTH2])];
         }
-        const ret = this[READ3](n || null, this.buffer[0]);
+        const ret = this[READ4](n || null, this.buffer[0]);
         this[MAYBE_EMIT_END2]();
         return ret;
       }
-      [READ3](n, chunk) {
+      [READ4](n, chunk) {
         if (n === chunk.length || n === null)
           this[BUFFERSHIFT2]();
         else {
@@ -37629,7 +37629,7 @@ var require_minipass2 = __commonJS({
     var EMITTING_END2 = /* @__PURE__ */ Symbol("emittingEnd");
     var EMITTED_ERROR2 = /* @__PURE__ */ Symbol("emittedError");
     var CLOSED2 = /* @__PURE__ */ Symbol("closed");
-    var READ3 = /* @__PURE__ */ Symbol("read");
+    var READ4 = /* @__PURE__ */ Symbol("read");
     var FLUSH2 = /* @__PURE__ */ Symbol("flush");
     var FLUSHCHUNK2 = /* @__PURE__ */ Symbol("flushChunk");
     var ENCODING2 = /* @__PURE__ */ Symbol("encoding");
@@ -37819,11 +37819,11 @@ var require_minipass2 = __commonJS({
           else
             this.buffer = [Buffer.concat(this.buffer, this[BUFFERLENGTH2])];
         }
-        const ret = this[READ3](n || null, this.buffer[0]);
+        const ret = this[READ4](n || null, this.buffer[0]);
         this[MAYBE_EMIT_END2]();
         return ret;
       }
-      [READ3](n, chunk) {
+      [READ4](n, chunk) {
         if (n === chunk.length || n === null)
           this[BUFFERSHIFT2]();
         else {
@@ -39135,8 +39135,8 @@ var require_coerce = __commonJS({
       const minor = match[3] || "0";
       const patch = match[4] || "0";
       const prerelease = options.includePrerelease && match[5] ? `-${match[5]}` : "";
-      const build2 = options.includePrerelease && match[6] ? `+${match[6]}` : "";
-      return parse3(`${major}.${minor}.${patch}${prerelease}${build2}`, options);
+      const build3 = options.includePrerelease && match[6] ? `+${match[6]}` : "";
+      return parse3(`${major}.${minor}.${patch}${prerelease}${build3}`, options);
     };
     module2.exports = coerce;
   }
@@ -39147,10 +39147,10 @@ var require_truncate = __commonJS({
   "node_modules/semver/functions/truncate.js"(exports2, module2) {
     "use strict";
     var parse3 = require_parse2();
-    var constants13 = require_constants9();
+    var constants14 = require_constants9();
     var SemVer = require_semver();
     var truncate = (version2, truncation, options) => {
-      if (!constants13.RELEASE_TYPES.includes(truncation)) {
+      if (!constants14.RELEASE_TYPES.includes(truncation)) {
         return null;
       }
       const clonedVersion = cloneInputVersion(version2, options);
@@ -39744,17 +39744,17 @@ var require_range = __commonJS({
       debug6("replaceGTE0", comp, options);
       return comp.trim().replace(re2[options.includePrerelease ? t.GTE0PRE : t.GTE0], "");
     };
-    var hyphenReplace = (incPr) => ($0, from, fM, fm, fp, fpr, fb, to, tM, tm, tp, tpr) => {
+    var hyphenReplace = (incPr) => ($0, from2, fM, fm, fp, fpr, fb, to, tM, tm, tp, tpr) => {
       if (isX(fM)) {
-        from = "";
+        from2 = "";
       } else if (isX(fm)) {
-        from = `>=${fM}.0.0${incPr ? "-0" : ""}`;
+        from2 = `>=${fM}.0.0${incPr ? "-0" : ""}`;
       } else if (isX(fp)) {
-        from = `>=${fM}.${fm}.0${incPr ? "-0" : ""}`;
+        from2 = `>=${fM}.${fm}.0${incPr ? "-0" : ""}`;
       } else if (fpr) {
-        from = `>=${from}`;
+        from2 = `>=${from2}`;
       } else {
-        from = `>=${from}${incPr ? "-0" : ""}`;
+        from2 = `>=${from2}${incPr ? "-0" : ""}`;
       }
       if (isX(tM)) {
         to = "";
@@ -39769,7 +39769,7 @@ var require_range = __commonJS({
       } else {
         to = `<=${to}`;
       }
-      return `${from} ${to}`.trim();
+      return `${from2} ${to}`.trim();
     };
     var testSet = (set2, version2, options) => {
       for (let i = 0; i < set2.length; i++) {
@@ -40390,7 +40390,7 @@ var require_semver2 = __commonJS({
   "node_modules/semver/index.js"(exports2, module2) {
     "use strict";
     var internalRe = require_re();
-    var constants13 = require_constants9();
+    var constants14 = require_constants9();
     var SemVer = require_semver();
     var identifiers = require_identifiers();
     var parse3 = require_parse2();
@@ -40474,8 +40474,8 @@ var require_semver2 = __commonJS({
       re: internalRe.re,
       src: internalRe.src,
       tokens: internalRe.t,
-      SEMVER_SPEC_VERSION: constants13.SEMVER_SPEC_VERSION,
-      RELEASE_TYPES: constants13.RELEASE_TYPES,
+      SEMVER_SPEC_VERSION: constants14.SEMVER_SPEC_VERSION,
+      RELEASE_TYPES: constants14.RELEASE_TYPES,
       compareIdentifiers: identifiers.compareIdentifiers,
       rcompareIdentifiers: identifiers.rcompareIdentifiers
     };
@@ -40642,7 +40642,7 @@ var require_polyfill = __commonJS({
       chmod: chmod5,
       copyFile: copyFile4,
       lstat: lstat9,
-      mkdir: mkdir22,
+      mkdir: mkdir24,
       readdir: readdir5,
       readlink: readlink2,
       stat: stat9,
@@ -40653,7 +40653,7 @@ var require_polyfill = __commonJS({
     var {
       dirname: dirname6,
       isAbsolute: isAbsolute6,
-      join: join48,
+      join: join51,
       parse: parse3,
       resolve: resolve9,
       sep: sep6,
@@ -40754,7 +40754,7 @@ var require_polyfill = __commonJS({
       if (dirExists) {
         return getStatsForCopy(destStat, src, dest, opts);
       }
-      await mkdir22(destParent, { recursive: true });
+      await mkdir24(destParent, { recursive: true });
       return getStatsForCopy(destStat, src, dest, opts);
     }
     function pathExists(dest) {
@@ -40902,7 +40902,7 @@ var require_polyfill = __commonJS({
       return copyDir(src, dest, opts);
     }
     async function mkDirAndCopy(srcMode, src, dest, opts) {
-      await mkdir22(dest);
+      await mkdir24(dest);
       await copyDir(src, dest, opts);
       return setDestMode(dest, srcMode);
     }
@@ -40910,8 +40910,8 @@ var require_polyfill = __commonJS({
       const dir = await readdir5(src);
       for (let i = 0; i < dir.length; i++) {
         const item2 = dir[i];
-        const srcItem = join48(src, item2);
-        const destItem = join48(dest, item2);
+        const srcItem = join51(src, item2);
+        const destItem = join51(dest, item2);
         const { destStat } = await checkPaths(srcItem, destItem, opts);
         await startCopy(destStat, srcItem, destItem, opts);
       }
@@ -40984,15 +40984,15 @@ var require_cp = __commonJS({
 // node_modules/@npmcli/fs/lib/with-temp-dir.js
 var require_with_temp_dir = __commonJS({
   "node_modules/@npmcli/fs/lib/with-temp-dir.js"(exports2, module2) {
-    var { join: join48, sep: sep6 } = require("path");
+    var { join: join51, sep: sep6 } = require("path");
     var getOptions = require_get_options();
-    var { mkdir: mkdir22, mkdtemp: mkdtemp12, rm: rm12 } = require("fs/promises");
+    var { mkdir: mkdir24, mkdtemp: mkdtemp12, rm: rm13 } = require("fs/promises");
     var withTempDir = async (root, fn2, opts) => {
       const options = getOptions(opts, {
         copy: ["tmpPrefix"]
       });
-      await mkdir22(root, { recursive: true });
-      const target2 = await mkdtemp12(join48(`${root}${sep6}`, options.tmpPrefix || ""));
+      await mkdir24(root, { recursive: true });
+      const target2 = await mkdtemp12(join51(`${root}${sep6}`, options.tmpPrefix || ""));
       let err;
       let result2;
       try {
@@ -41001,7 +41001,7 @@ var require_with_temp_dir = __commonJS({
         err = _err;
       }
       try {
-        await rm12(target2, { force: true, recursive: true });
+        await rm13(target2, { force: true, recursive: true });
       } catch {
       }
       if (err) {
@@ -41017,13 +41017,13 @@ var require_with_temp_dir = __commonJS({
 var require_readdir_scoped = __commonJS({
   "node_modules/@npmcli/fs/lib/readdir-scoped.js"(exports2, module2) {
     var { readdir: readdir5 } = require("fs/promises");
-    var { join: join48 } = require("path");
+    var { join: join51 } = require("path");
     var readdirScoped = async (dir) => {
       const results = [];
       for (const item2 of await readdir5(dir)) {
         if (item2.startsWith("@")) {
-          for (const scopedItem of await readdir5(join48(dir, item2))) {
-            results.push(join48(item2, scopedItem));
+          for (const scopedItem of await readdir5(join51(dir, item2))) {
+            results.push(join51(item2, scopedItem));
           }
         } else {
           results.push(item2);
@@ -41038,7 +41038,7 @@ var require_readdir_scoped = __commonJS({
 // node_modules/@npmcli/fs/lib/move-file.js
 var require_move_file = __commonJS({
   "node_modules/@npmcli/fs/lib/move-file.js"(exports2, module2) {
-    var { dirname: dirname6, join: join48, resolve: resolve9, relative: relative6, isAbsolute: isAbsolute6 } = require("path");
+    var { dirname: dirname6, join: join51, resolve: resolve9, relative: relative6, isAbsolute: isAbsolute6 } = require("path");
     var fs4 = require("fs/promises");
     var pathExists = async (path7) => {
       try {
@@ -41068,7 +41068,7 @@ var require_move_file = __commonJS({
           if (sourceStat.isDirectory()) {
             const files = await fs4.readdir(source);
             await Promise.all(files.map(
-              (file2) => moveFile(join48(source, file2), join48(destination, file2), options, false, symlinks)
+              (file2) => moveFile(join51(source, file2), join51(destination, file2), options, false, symlinks)
             ));
           } else if (sourceStat.isSymbolicLink()) {
             symlinks.push({ source, destination });
@@ -41133,7 +41133,7 @@ var require_cache_dir = __commonJS({
 # This file is a cache directory tag created by cacache.
 # For information about cache directory tags, see https://bford.info/cachedir/
 `;
-    async function mkdir22(cache) {
+    async function mkdir24(cache) {
       await fs4.mkdir(cache, { recursive: true, owner: "inherit" });
       await writeTag(cache);
     }
@@ -41147,7 +41147,7 @@ var require_cache_dir = __commonJS({
       }
     }
     module2.exports = {
-      mkdir: mkdir22,
+      mkdir: mkdir24,
       tagContent
     };
   }
@@ -41769,10 +41769,10 @@ var require_entry_index = __commonJS({
     var crypto2 = require("crypto");
     var {
       appendFile: appendFile2,
-      mkdir: mkdir22,
+      mkdir: mkdir24,
       readFile: readFile9,
       readdir: readdir5,
-      rm: rm12,
+      rm: rm13,
       writeFile: writeFile13
     } = require("fs/promises");
     var { Minipass: Minipass2 } = (init_esm(), __toCommonJS(esm_exports));
@@ -41815,7 +41815,7 @@ var require_entry_index = __commonJS({
       const setup = async () => {
         const target2 = tmpName(cache, opts.tmpPrefix);
         await cacheDir.mkdir(cache);
-        await mkdir22(path7.dirname(target2), { recursive: true });
+        await mkdir24(path7.dirname(target2), { recursive: true });
         return {
           target: target2,
           moved: false
@@ -41823,12 +41823,12 @@ var require_entry_index = __commonJS({
       };
       const teardown = async (tmp2) => {
         if (!tmp2.moved) {
-          return rm12(tmp2.target, { recursive: true, force: true });
+          return rm13(tmp2.target, { recursive: true, force: true });
         }
       };
       const write = async (tmp2) => {
         await writeFile13(tmp2.target, newIndex, { flag: "wx" });
-        await mkdir22(path7.dirname(bucket), { recursive: true });
+        await mkdir24(path7.dirname(bucket), { recursive: true });
         await moveFile(tmp2.target, bucket);
         tmp2.moved = true;
       };
@@ -41853,7 +41853,7 @@ var require_entry_index = __commonJS({
       };
       try {
         await cacheDir.mkdir(cache);
-        await mkdir22(path7.dirname(bucket), { recursive: true });
+        await mkdir24(path7.dirname(bucket), { recursive: true });
         const stringified = JSON.stringify(entry);
         await appendFile2(bucket, `
 ${hashEntry(stringified)}	${stringified}`);
@@ -41891,7 +41891,7 @@ ${hashEntry(stringified)}	${stringified}`);
         return insert(cache, key, null, opts);
       }
       const bucket = bucketPath(cache, key);
-      return rm12(bucket, { recursive: true, force: true });
+      return rm13(bucket, { recursive: true, force: true });
     }
     module2.exports.lsStream = lsStream;
     function lsStream(cache) {
@@ -43765,18 +43765,18 @@ function se(r7, t = {}) {
 function Ls(r7, t = {}) {
   return new j2(r7, t).iterate();
 }
-var import_node_url2, import_node_diagnostics_channel2, import_node_path35, import_node_url3, import_fs2, Qi, import_promises37, import_node_events2, import_node_stream6, import_node_string_decoder2, re, We, js, $e, Ie, le, Be, Ue, Ws, $s, Is2, Bs, Us, Gs, Hs, qs, Ks, Xs, Vs, Ys, Js, Zs, fe, ce, ft, He, qe, hi, ut, ue, Ke, de, ai, Z, li, Je, Dt, Ze, ge, ci, fi, Qe, ts, ui, di, pe, es, Xe, dt, ss, pi, me, mi, gi, is, wi, Ve, bi, yi, Nt, Ye, pt, mt, K, st, T2, it, Si, xi, ls, ns, vi, v, Ei, U2, ki, xe, Ci, Ai, Mi, rs, cs, Ri, Oi, we, os6, X, hs, ve, be, zt, ye, Pt, gt, Lt, Ee, as, Se, D, M2, wt, _i, ke, us, fs3, Di, Ni, V, ds, jt, Pi, yt, ms, Li, ji, Wi, G2, H2, Y, Wt, St, $t, gs, It, ws, z2, nt, k2, xt, rt, C, F, A, Ce, Bt, R2, E, Ae, Me, bs, Re, $, Oe, Ut, vt, Q, _, Et, $i, Ii, Bi, Ui, Gt, Fe, Gi, Hi, J, tn, Ct, Cs, on, hn, an, Ss, ln, cn, fn, un, P2, As, Ms, I2, Rs, Os, tt, Fs, N, kt, _e, xs, At, L2, Ht, Kt, vs, dn, De, Es, Mt, ks, qt, Xt, Pe, Ts, O2, Vt, Yt, Jt, ot, ht, Rt, rr, _s, pn, mn, gn, at, wn, lt, ze, Ot, Le, Ft, Zt, Qt, bn, te, Tt, _t, Sn, j2, je, xn, vn, En, kn, Cn, Ns;
+var import_node_url2, import_node_diagnostics_channel2, import_node_path43, import_node_url3, import_fs2, Qi, import_promises45, import_node_events2, import_node_stream8, import_node_string_decoder2, re, We, js, $e, Ie, le, Be, Ue, Ws, $s, Is2, Bs, Us, Gs, Hs, qs, Ks, Xs, Vs, Ys, Js, Zs, fe, ce, ft, He, qe, hi, ut, ue, Ke, de, ai, Z, li, Je, Dt, Ze, ge, ci, fi, Qe, ts, ui, di, pe, es, Xe, dt, ss, pi, me, mi, gi, is, wi, Ve, bi, yi, Nt, Ye, pt, mt, K, st, T2, it, Si, xi, ls, ns, vi, v, Ei, U2, ki, xe, Ci, Ai, Mi, rs, cs, Ri, Oi, we, os6, X, hs, ve, be, zt, ye, Pt, gt, Lt, Ee, as, Se, D, M2, wt, _i, ke, us, fs3, Di, Ni, V, ds, jt, Pi, yt, ms, Li, ji, Wi, G2, H2, Y, Wt, St, $t, gs, It, ws, z2, nt, k2, xt, rt, C, F, A, Ce, Bt, R2, E, Ae, Me, bs, Re, $, Oe, Ut, vt, Q, _, Et, $i, Ii, Bi, Ui, Gt, Fe, Gi, Hi, J, tn, Ct, Cs, on, hn, an, Ss, ln, cn, fn, un, P2, As, Ms, I2, Rs, Os, tt, Fs, N, kt, _e, xs, At, L2, Ht, Kt, vs, dn, De, Es, Mt, ks, qt, Xt, Pe, Ts, O2, Vt, Yt, Jt, ot, ht, Rt, rr, _s, pn, mn, gn, at, wn, lt, ze, Ot, Le, Ft, Zt, Qt, bn, te, Tt, _t, Sn, j2, je, xn, vn, En, kn, Cn, Ns;
 var init_index_min2 = __esm({
   "node_modules/glob/dist/esm/index.min.js"() {
     import_node_url2 = require("node:url");
     import_node_diagnostics_channel2 = require("node:diagnostics_channel");
-    import_node_path35 = require("node:path");
+    import_node_path43 = require("node:path");
     import_node_url3 = require("node:url");
     import_fs2 = require("fs");
     Qi = __toESM(require("node:fs"), 1);
-    import_promises37 = require("node:fs/promises");
+    import_promises45 = require("node:fs/promises");
     import_node_events2 = require("node:events");
-    import_node_stream6 = __toESM(require("node:stream"), 1);
+    import_node_stream8 = __toESM(require("node:stream"), 1);
     import_node_string_decoder2 = require("node:string_decoder");
     re = (r7, t, e) => {
       let s = r7 instanceof RegExp ? We(r7, e) : r7, i = t instanceof RegExp ? We(t, e) : t, n = s !== null && i != null && js(s, i, e);
@@ -45511,8 +45511,8 @@ var init_index_min2 = __esm({
       }
     };
     ms = typeof process == "object" && process ? process : { stdout: null, stderr: null };
-    Li = (r7) => !!r7 && typeof r7 == "object" && (r7 instanceof J || r7 instanceof import_node_stream6.default || ji(r7) || Wi(r7));
-    ji = (r7) => !!r7 && typeof r7 == "object" && r7 instanceof import_node_events2.EventEmitter && typeof r7.pipe == "function" && r7.pipe !== import_node_stream6.default.Writable.prototype.pipe;
+    Li = (r7) => !!r7 && typeof r7 == "object" && (r7 instanceof J || r7 instanceof import_node_stream8.default || ji(r7) || Wi(r7));
+    ji = (r7) => !!r7 && typeof r7 == "object" && r7 instanceof import_node_events2.EventEmitter && typeof r7.pipe == "function" && r7.pipe !== import_node_stream8.default.Writable.prototype.pipe;
     Wi = (r7) => !!r7 && typeof r7 == "object" && r7 instanceof import_node_events2.EventEmitter && typeof r7.write == "function" && typeof r7.end == "function";
     G2 = /* @__PURE__ */ Symbol("EOF");
     H2 = /* @__PURE__ */ Symbol("maybeEmitEnd");
@@ -45850,7 +45850,7 @@ var init_index_min2 = __esm({
       }
     };
     tn = import_fs2.realpathSync.native;
-    Ct = { lstatSync: import_fs2.lstatSync, readdir: import_fs2.readdir, readdirSync: import_fs2.readdirSync, readlinkSync: import_fs2.readlinkSync, realpathSync: tn, promises: { lstat: import_promises37.lstat, readdir: import_promises37.readdir, readlink: import_promises37.readlink, realpath: import_promises37.realpath } };
+    Ct = { lstatSync: import_fs2.lstatSync, readdir: import_fs2.readdir, readdirSync: import_fs2.readdirSync, readlinkSync: import_fs2.readlinkSync, realpathSync: tn, promises: { lstat: import_promises45.lstat, readdir: import_promises45.readdir, readlink: import_promises45.readlink, realpath: import_promises45.realpath } };
     Cs = (r7) => !r7 || r7 === Ct || r7 === Qi ? Ct : { ...Ct, ...r7, promises: { ...Ct.promises, ...r7.promises } };
     on = /^\\\\\?\\([a-z]:)\\?$/i;
     hn = /^\\\\\?\\UNC\\([^\\]+\\[^\\]+)\\?$/i;
@@ -46328,7 +46328,7 @@ var init_index_min2 = __esm({
         return new r(t, e, this.root, this.roots, this.nocase, this.childrenCache(), s);
       }
       getRootString(t) {
-        return ln.exec(t)?.[0] ?? import_node_path35.win32.parse(t).root;
+        return ln.exec(t)?.[0] ?? import_node_path43.win32.parse(t).root;
       }
       getRoot(t) {
         if (t = Ss(t.toUpperCase()), t === this.root.name || /^[\\/]$/.test(t)) return this.root;
@@ -46600,11 +46600,11 @@ var init_index_min2 = __esm({
       sep = "\\";
       constructor(t = process.cwd(), e = {}) {
         let { nocase: s = true } = e;
-        typeof t == "string" && !t.startsWith("file://") && (t = t.replace(cn, "").replace(fn, "\\")), super(t, import_node_path35.win32, "\\", { ...e, nocase: s }), this.nocase = s;
+        typeof t == "string" && !t.startsWith("file://") && (t = t.replace(cn, "").replace(fn, "\\")), super(t, import_node_path43.win32, "\\", { ...e, nocase: s }), this.nocase = s;
         for (let i = this.cwd; i; i = i.parent) i.nocase = this.nocase;
       }
       parseRootPath(t) {
-        return import_node_path35.win32.parse(t).root.toUpperCase();
+        return import_node_path43.win32.parse(t).root.toUpperCase();
       }
       newRoot(t) {
         return new Vt(this.rootPath, I2, void 0, this.roots, this.nocase, this.childrenCache(), { fs: t });
@@ -46617,7 +46617,7 @@ var init_index_min2 = __esm({
       sep = "/";
       constructor(t = process.cwd(), e = {}) {
         let { nocase: s = false } = e;
-        super(t, import_node_path35.posix, "/", { ...e, nocase: s }), this.nocase = s;
+        super(t, import_node_path43.posix, "/", { ...e, nocase: s }), this.nocase = s;
       }
       parseRootPath(t) {
         return "/";
@@ -47202,8 +47202,8 @@ var require_rm = __commonJS({
     var fs4 = require("fs/promises");
     var contentPath = require_path();
     var { hasContent } = require_read();
-    module2.exports = rm12;
-    async function rm12(cache, integrity2) {
+    module2.exports = rm13;
+    async function rm13(cache, integrity2) {
       const content = await hasContent(cache, integrity2);
       if (content && content.sri) {
         await fs4.rm(contentPath(cache, content.sri), { recursive: true, force: true });
@@ -47219,7 +47219,7 @@ var require_rm = __commonJS({
 var require_rm2 = __commonJS({
   "node_modules/cacache/lib/rm.js"(exports2, module2) {
     "use strict";
-    var { rm: rm12 } = require("fs/promises");
+    var { rm: rm13 } = require("fs/promises");
     var glob = require_glob();
     var index = require_entry_index();
     var memo2 = require_memoization();
@@ -47241,7 +47241,7 @@ var require_rm2 = __commonJS({
       memo2.clearMemoized();
       const paths = await glob(path7.join(cache, "*(content-*|index-*)"), { silent: true, nosort: true });
       paths.push(path7.join(cache, "CACHEDIR.TAG"));
-      return Promise.all(paths.map((p) => rm12(p, { recursive: true, force: true })));
+      return Promise.all(paths.map((p) => rm13(p, { recursive: true, force: true })));
     }
   }
 });
@@ -47252,7 +47252,7 @@ var require_verify = __commonJS({
     "use strict";
     var {
       readFile: readFile9,
-      rm: rm12,
+      rm: rm13,
       stat: stat9,
       truncate,
       writeFile: writeFile13
@@ -47371,7 +47371,7 @@ var require_verify = __commonJS({
           } else {
             stats.reclaimedCount++;
             const s = await stat9(f);
-            await rm12(f, { recursive: true, force: true });
+            await rm13(f, { recursive: true, force: true });
             stats.reclaimedSize += s.size;
           }
           return stats;
@@ -47394,7 +47394,7 @@ var require_verify = __commonJS({
         if (err.code !== "EINTEGRITY") {
           throw err;
         }
-        await rm12(filepath, { recursive: true, force: true });
+        await rm13(filepath, { recursive: true, force: true });
         contentInfo.valid = false;
       }
       return contentInfo;
@@ -47460,7 +47460,7 @@ var require_verify = __commonJS({
     }
     function cleanTmp(cache, opts) {
       opts.log.silly("verify", "cleaning tmp directory");
-      return rm12(path7.join(cache, "tmp"), { recursive: true, force: true });
+      return rm13(path7.join(cache, "tmp"), { recursive: true, force: true });
     }
     async function writeVerifile(cache, opts) {
       const verifile = path7.join(cache, "_lastverified");
@@ -47481,7 +47481,7 @@ var require_lib6 = __commonJS({
     "use strict";
     var get = require_get();
     var put2 = require_put();
-    var rm12 = require_rm2();
+    var rm13 = require_rm2();
     var verify = require_verify();
     var { clearMemoized } = require_memoization();
     var tmp = require_tmp();
@@ -47501,10 +47501,10 @@ var require_lib6 = __commonJS({
     module2.exports.get.hasContent = get.hasContent;
     module2.exports.put = put2;
     module2.exports.put.stream = put2.stream;
-    module2.exports.rm = rm12.entry;
-    module2.exports.rm.all = rm12.all;
+    module2.exports.rm = rm13.entry;
+    module2.exports.rm.all = rm13.all;
     module2.exports.rm.entry = module2.exports.rm;
-    module2.exports.rm.content = rm12.content;
+    module2.exports.rm.content = rm13.content;
     module2.exports.clearMemoized = clearMemoized;
     module2.exports.tmp = {};
     module2.exports.tmp.mkdir = tmp.mkdir;
@@ -48580,7 +48580,7 @@ var require_common = __commonJS({
 var require_browser = __commonJS({
   "node_modules/debug/src/browser.js"(exports2, module2) {
     exports2.formatArgs = formatArgs;
-    exports2.save = save2;
+    exports2.save = save;
     exports2.load = load;
     exports2.useColors = useColors;
     exports2.storage = localstorage();
@@ -48707,7 +48707,7 @@ var require_browser = __commonJS({
     }
     exports2.log = console.debug || console.log || (() => {
     });
-    function save2(namespaces) {
+    function save(namespaces) {
       try {
         if (namespaces) {
           exports2.storage.setItem("debug", namespaces);
@@ -48869,7 +48869,7 @@ var require_node2 = __commonJS({
     exports2.init = init;
     exports2.log = log;
     exports2.formatArgs = formatArgs;
-    exports2.save = save2;
+    exports2.save = save;
     exports2.load = load;
     exports2.useColors = useColors;
     exports2.destroy = util.deprecate(
@@ -49005,7 +49005,7 @@ var require_node2 = __commonJS({
     function log(...args) {
       return process.stderr.write(util.formatWithOptions(exports2.inspectOpts, ...args) + "\n");
     }
-    function save2(namespaces) {
+    function save(namespaces) {
       if (namespaces) {
         process.env.DEBUG = namespaces;
       } else {
@@ -51200,13 +51200,13 @@ var require_ipv4 = __commonJS({
     Object.defineProperty(exports2, "__esModule", { value: true });
     exports2.Address4 = void 0;
     var common = __importStar(require_common2());
-    var constants13 = __importStar(require_constants11());
+    var constants14 = __importStar(require_constants11());
     var address_error_1 = require_address_error();
-    var isCorrect4 = common.isCorrect(constants13.BITS);
+    var isCorrect4 = common.isCorrect(constants14.BITS);
     var Address4 = class _Address4 {
       constructor(address) {
         this.addressMinusSuffix = "";
-        this.groups = constants13.GROUPS;
+        this.groups = constants14.GROUPS;
         this.parsedAddress = [];
         this.parsedSubnet = "";
         this.subnet = "/32";
@@ -51216,17 +51216,17 @@ var require_ipv4 = __commonJS({
         this.isInSubnet = common.isInSubnet;
         this.isHostInSubnet = common.isHostInSubnet;
         this.address = address;
-        const subnet = constants13.RE_SUBNET_STRING.exec(address);
+        const subnet = constants14.RE_SUBNET_STRING.exec(address);
         if (subnet) {
           this.parsedSubnet = subnet[0].replace("/", "");
           this.subnetMask = parseInt(this.parsedSubnet, 10);
           this.subnet = `/${this.subnetMask}`;
-          if (this.subnetMask < 0 || this.subnetMask > constants13.BITS) {
+          if (this.subnetMask < 0 || this.subnetMask > constants14.BITS) {
             throw new address_error_1.AddressError("Invalid subnet mask.");
           }
-          address = address.replace(constants13.RE_SUBNET_STRING, "");
+          address = address.replace(constants14.RE_SUBNET_STRING, "");
         }
-        const longest = constants13.GROUPS * 4 - 1;
+        const longest = constants14.GROUPS * 4 - 1;
         if (address.length > longest) {
           throw new address_error_1.AddressError(`IPv4 addresses are at most ${longest} characters.`);
         }
@@ -51259,7 +51259,7 @@ var require_ipv4 = __commonJS({
         if (groups.some((group2) => /^0\d/.test(group2))) {
           throw new address_error_1.AddressError("IPv4 addresses can't have leading zeroes.");
         }
-        if (!address.match(constants13.RE_ADDRESS)) {
+        if (!address.match(constants14.RE_ADDRESS)) {
           throw new address_error_1.AddressError("Invalid IPv4 address.");
         }
         return groups;
@@ -51282,7 +51282,7 @@ var require_ipv4 = __commonJS({
        * address.subnetMask; // 24
        */
       static fromAddressAndMask(address, mask) {
-        const bits = common.prefixLengthFromMask(new _Address4(mask).bigInt(), constants13.BITS);
+        const bits = common.prefixLengthFromMask(new _Address4(mask).bigInt(), constants14.BITS);
         return new _Address4(`${address}/${bits}`);
       }
       /**
@@ -51296,9 +51296,9 @@ var require_ipv4 = __commonJS({
        */
       static fromAddressAndWildcardMask(address, wildcardMask) {
         const wildcard = new _Address4(wildcardMask).bigInt();
-        const allOnes = (BigInt(1) << BigInt(constants13.BITS)) - BigInt(1);
+        const allOnes = (BigInt(1) << BigInt(constants14.BITS)) - BigInt(1);
         const mask = wildcard ^ allOnes;
-        const bits = common.prefixLengthFromMask(mask, constants13.BITS);
+        const bits = common.prefixLengthFromMask(mask, constants14.BITS);
         return new _Address4(`${address}/${bits}`);
       }
       /**
@@ -51316,7 +51316,7 @@ var require_ipv4 = __commonJS({
        */
       static fromWildcard(input2) {
         const groups = input2.split(".");
-        if (groups.length !== constants13.GROUPS) {
+        if (groups.length !== constants14.GROUPS) {
           throw new address_error_1.AddressError("Wildcard pattern must have 4 octets");
         }
         let firstWildcard = -1;
@@ -51331,7 +51331,7 @@ var require_ipv4 = __commonJS({
         }
         const trailing = firstWildcard === -1 ? 0 : groups.length - firstWildcard;
         const replaced = groups.map((g) => g === "*" ? "0" : g);
-        const subnetBits = constants13.BITS - trailing * 8;
+        const subnetBits = constants14.BITS - trailing * 8;
         return new _Address4(`${replaced.join(".")}/${subnetBits}`);
       }
       /**
@@ -51377,7 +51377,7 @@ var require_ipv4 = __commonJS({
        * address.correctForm(); // '192.0.2.42'
        */
       static fromArpa(arpaFormAddress) {
-        const longest = constants13.GROUPS * 4 - 1 + "/32".length + ".in-addr.arpa.".length;
+        const longest = constants14.GROUPS * 4 - 1 + "/32".length + ".in-addr.arpa.".length;
         if (arpaFormAddress.length > longest) {
           throw new address_error_1.AddressError(`in-addr.arpa names are at most ${longest} characters.`);
         }
@@ -51408,7 +51408,7 @@ var require_ipv4 = __commonJS({
       toGroup6() {
         const output2 = [];
         let i;
-        for (i = 0; i < constants13.GROUPS; i += 2) {
+        for (i = 0; i < constants14.GROUPS; i += 2) {
           output2.push(`${common.stringToPaddedHex(this.parsedAddress[i])}${common.stringToPaddedHex(this.parsedAddress[i + 1])}`);
         }
         return output2.join(":");
@@ -51425,7 +51425,7 @@ var require_ipv4 = __commonJS({
        * @returns {bigint}
        */
       _startAddress() {
-        return BigInt(`0b${this.mask() + "0".repeat(constants13.BITS - this.subnetMask)}`);
+        return BigInt(`0b${this.mask() + "0".repeat(constants14.BITS - this.subnetMask)}`);
       }
       /**
        * The first address in the range given by this address' subnet.
@@ -51455,7 +51455,7 @@ var require_ipv4 = __commonJS({
        * new Address4('10.0.0.0/24').offset(1).correctForm(); // '10.0.0.1'
        */
       offset(n) {
-        return _Address4.fromBigInt(common.offsetBigInt(this.bigInt(), n, constants13.BITS, "IPv4")).withSubnetMask(this.subnetMask);
+        return _Address4.fromBigInt(common.offsetBigInt(this.bigInt(), n, constants14.BITS, "IPv4")).withSubnetMask(this.subnetMask);
       }
       /**
        * Returns the network that follows this address's network: the address after
@@ -51466,7 +51466,7 @@ var require_ipv4 = __commonJS({
        * new Address4('10.0.0.0/24').nextNetwork().networkForm(); // '10.0.1.0/24'
        */
       nextNetwork() {
-        return _Address4.fromBigInt(common.offsetBigInt(this._endAddress(), 1, constants13.BITS, "IPv4")).withSubnetMask(this.subnetMask);
+        return _Address4.fromBigInt(common.offsetBigInt(this._endAddress(), 1, constants14.BITS, "IPv4")).withSubnetMask(this.subnetMask);
       }
       withSubnetMask(subnetMask) {
         return new _Address4(`${this.correctForm()}/${subnetMask}`);
@@ -51476,7 +51476,7 @@ var require_ipv4 = __commonJS({
        * @returns {bigint}
        */
       _endAddress() {
-        return BigInt(`0b${this.mask() + "1".repeat(constants13.BITS - this.subnetMask)}`);
+        return BigInt(`0b${this.mask() + "1".repeat(constants14.BITS - this.subnetMask)}`);
       }
       /**
        * The last address in the range given by this address' subnet
@@ -51501,7 +51501,7 @@ var require_ipv4 = __commonJS({
        * @returns {Address4}
        */
       subnetMaskAddress() {
-        return _Address4.fromBigInt(BigInt(`0b${"1".repeat(this.subnetMask)}${"0".repeat(constants13.BITS - this.subnetMask)}`));
+        return _Address4.fromBigInt(BigInt(`0b${"1".repeat(this.subnetMask)}${"0".repeat(constants14.BITS - this.subnetMask)}`));
       }
       /**
        * The Cisco-style wildcard mask, e.g. `0.0.0.255` for a `/24`. This is
@@ -51510,7 +51510,7 @@ var require_ipv4 = __commonJS({
        * @returns {Address4}
        */
       wildcardMask() {
-        return _Address4.fromBigInt(BigInt(`0b${"0".repeat(this.subnetMask)}${"1".repeat(constants13.BITS - this.subnetMask)}`));
+        return _Address4.fromBigInt(BigInt(`0b${"0".repeat(this.subnetMask)}${"1".repeat(constants14.BITS - this.subnetMask)}`));
       }
       /**
        * The network address in CIDR string form, e.g. `192.168.1.0/24` for
@@ -51691,7 +51691,7 @@ var require_ipv4 = __commonJS({
        */
       binaryZeroPad() {
         if (this._binaryZeroPad === void 0) {
-          this._binaryZeroPad = this.bigInt().toString(2).padStart(constants13.BITS, "0");
+          this._binaryZeroPad = this.bigInt().toString(2).padStart(constants14.BITS, "0");
         }
         return this._binaryZeroPad;
       }
@@ -51706,7 +51706,7 @@ var require_ipv4 = __commonJS({
        */
       groupForV6() {
         const segments = this.parsedAddress;
-        return this.correctForm().replace(constants13.RE_ADDRESS, `<span class="hover-group group-v4 group-6">${segments.slice(0, 2).join(".")}</span>.<span class="hover-group group-v4 group-7">${segments.slice(2, 4).join(".")}</span>`);
+        return this.correctForm().replace(constants14.RE_ADDRESS, `<span class="hover-group group-v4 group-6">${segments.slice(0, 2).join(".")}</span>.<span class="hover-group group-v4 group-7">${segments.slice(2, 4).join(".")}</span>`);
       }
     };
     exports2.Address4 = Address4;
@@ -51728,7 +51728,7 @@ var require_ipv4 = __commonJS({
     ];
     var BENCHMARKING_V4 = new Address4("198.18.0.0/15");
     var RESERVED_V4 = new Address4("240.0.0.0/4");
-    var SPECIAL_PURPOSE_V4 = constants13.SPECIAL_PURPOSE.map(([cidr, , reachable2]) => ({
+    var SPECIAL_PURPOSE_V4 = constants14.SPECIAL_PURPOSE.map(([cidr, , reachable2]) => ({
       subnet: new Address4(cidr),
       reachable: reachable2
     }));
@@ -63253,9 +63253,9 @@ function saveState2(name, value) {
   saveState(name, value);
 }
 async function publishToRunner(environment, surfaces) {
-  const absent = FILES.filter((name) => (environment[name] ?? "") === "");
-  if (absent.length > 0) {
-    const message = `The runner did not set ${absent.join(" and ")}: outputs and summary cannot be written.`;
+  const absent2 = FILES.filter((name) => (environment[name] ?? "") === "");
+  if (absent2.length > 0) {
+    const message = `The runner did not set ${absent2.join(" and ")}: outputs and summary cannot be written.`;
     throw new GateError("tool", { reason: "runner-file-missing", message });
   }
   for (const [name, value] of Object.entries(surfaces.outputs)) setOutput(name, value);
@@ -63294,20 +63294,36 @@ var TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 var RESERVED_TAG = /^sha(?:256|512)-[0-9a-f]{32,}/;
 var HEX_IDENTIFIER = /^[0-9a-f]{64}$/;
 function parseImageName(text4) {
-  const refuse4 = (why) => invalidName(text4, why);
-  if (text4.includes("://")) throw refuse4("leave out the scheme");
-  if (text4.includes("@")) throw refuse4("leave out the digest: the digest is what the build gives");
-  if (text4.startsWith("[")) throw refuse4("IPv6 hosts are not available yet; use a host name");
-  if (text4.length === 0 || text4.length > MAX_NAME) throw refuse4("it must have 1 to 255 characters");
+  const refuse7 = (why) => invalidName(text4, why);
+  if (text4.includes("://")) throw refuse7("leave out the scheme");
+  if (text4.includes("@")) throw refuse7("leave out the digest: the digest is what the build gives");
+  if (text4.startsWith("[")) throw refuse7("IPv6 hosts are not available yet; use a host name");
+  if (text4.length === 0 || text4.length > MAX_NAME) throw refuse7("it must have 1 to 255 characters");
   const { host, path: path7 } = splitHost(text4);
   const last2 = path7.slice(path7.lastIndexOf("/") + 1);
-  if (last2.includes(":")) throw refuse4("leave out the tag: tags are given by the input `tags`");
-  if (!validHost(host)) throw refuse4(`${JSON.stringify(host)} is not a registry host`);
+  if (last2.includes(":")) throw refuse7("leave out the tag: tags are given by the input `tags`");
+  if (!validHost(host)) throw refuse7(`${JSON.stringify(host)} is not a registry host`);
   for (const component2 of path7.split("/")) {
-    if (!PATH_COMPONENT.test(component2)) throw refuse4(componentProblem(component2));
+    if (!PATH_COMPONENT.test(component2)) throw refuse7(componentProblem(component2));
   }
-  if (HEX_IDENTIFIER.test(path7)) throw refuse4("64 hex digits alone are an image id, not a name");
+  if (HEX_IDENTIFIER.test(path7)) throw refuse7("64 hex digits alone are an image id, not a name");
   return reference(host, path7);
+}
+function parseReference(text4) {
+  const at2 = text4.indexOf("@");
+  const named2 = at2 === -1 ? text4 : text4.slice(0, at2);
+  const digest2 = at2 === -1 ? void 0 : text4.slice(at2 + 1);
+  if (digest2 !== void 0 && !isDigest(digest2)) {
+    throw invalidName(text4, "the digest must be sha256: and 64 lower-case hex digits");
+  }
+  const colon = named2.lastIndexOf(":");
+  const tagged = colon > named2.lastIndexOf("/");
+  const image = parseImageName(tagged ? named2.slice(0, colon) : named2);
+  return {
+    image,
+    ...tagged ? { tag: parseTagGrammar(named2.slice(colon + 1)) } : {},
+    ...digest2 === void 0 ? {} : { digest: digest2 }
+  };
 }
 function parseTag(text4) {
   const tag = parseTagGrammar(text4);
@@ -63373,7 +63389,7 @@ var INPUTS = [
   { name: "image", description: "Name to release, without tag: registry/path.", available: true },
   {
     name: "subject",
-    description: "An image that exists already, as oci-layout:DIR. Empty: build the context.",
+    description: "An image that exists already, as oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…. Empty: build the context.",
     available: true
   },
   { name: "context", description: "Build context, a folder.", default: ".", available: true },
@@ -63490,9 +63506,24 @@ var INPUTS = [
   { name: "artifact", description: "Upload of the report folder.", ...SURFACE },
   { name: "timeout", description: "Minutes for the whole run.", default: "60", available: true }
 ];
+function subjectText(subject) {
+  switch (subject.kind) {
+    case "build":
+      return "build";
+    case "oci-layout":
+      return `oci-layout:${subject.dir}`;
+    case "archive":
+      return `archive:${subject.file}`;
+    case "docker":
+      return `docker:${subject.reference}`;
+    case "registry":
+      return `registry:${pinnedReference(subject.image, subject.digest)}`;
+  }
+}
 
 // src/inputs.ts
 var PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/;
+var LOCAL_IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/;
 var NAMES = {
   "build-args": /^[A-Za-z_][A-Za-z0-9_.-]*$/,
   labels: /^[A-Za-z0-9_][A-Za-z0-9_./-]*$/
@@ -63591,12 +63622,23 @@ function imageName(text4, label, problems3) {
 function subjectSource(text4, label, problems3) {
   if (text4 === "") return { kind: "build" };
   const [kind, rest] = split(text4, ":");
-  if (kind === "oci-layout" && rest !== "") return { kind: "oci-layout", dir: rest };
-  const later2 = ["archive", "docker", "registry"].includes(kind);
+  if (kind === "oci-layout" && rest !== "") return { kind, dir: rest };
+  if (kind === "archive" && rest !== "") return { kind, file: rest };
+  if (kind === "docker" && LOCAL_IMAGE.test(rest)) return { kind, reference: rest };
+  if (kind === "registry" && rest !== "") {
+    const build3 = { kind: "build" };
+    return parsed(() => registrySubject(rest), build3, { label: label("subject"), problems: problems3 });
+  }
   problems3.push(
-    later2 ? `${label("subject")}: '${kind}:' is not available yet in this version. Use oci-layout:DIR.` : `${label("subject")}: expected oci-layout:DIR, got '${text4}'.`
+    `${label("subject")}: expected oci-layout:DIR, archive:FILE, docker:REF or registry:REF@sha256:…, got '${text4}'.`
   );
   return { kind: "build" };
+}
+function registrySubject(text4) {
+  const { image, digest: digest2 } = parseReference(text4);
+  if (digest2 !== void 0) return { kind: "registry", image, digest: digest2 };
+  const message = `'${text4}' names no digest. Write registry:REF@sha256:…, because a tag can move.`;
+  throw new GateError("config", { reason: "subject-not-pinned", message });
 }
 function platform2(text4, label, problems3) {
   if (text4 === "") return "";
@@ -63677,10 +63719,10 @@ function contradictions(request, reading, label) {
   if (request.registryUsername === void 0 !== (request.registryPassword === void 0)) {
     problems3.push(`${label("registry-username")} and ${label("registry-password")} belong together.`);
   }
-  if (request.subject.kind === "oci-layout") {
+  if (request.subject.kind !== "build") {
     for (const name of ["build-args", "labels", "target", "platforms", "network"]) {
       if (reading.value(name) !== "")
-        problems3.push(`${label(name)}: has no meaning with a ready layout as subject.`);
+        problems3.push(`${label(name)}: has no meaning with a ready image as subject.`);
     }
   }
 }
@@ -64495,8 +64537,8 @@ function commands(record2) {
 }
 
 // src/commands/gate.ts
-var import_promises51 = require("node:fs/promises");
-var import_node_path48 = require("node:path");
+var import_promises54 = require("node:fs/promises");
+var import_node_path52 = require("node:path");
 
 // src/evidence/purl.ts
 var import_packageurl_js = __toESM(require_packageurl_js(), 1);
@@ -64650,24 +64692,24 @@ function canonicalJson(value) {
 function sha256Hex(content) {
   return (0, import_node_crypto2.createHash)("sha256").update(content).digest("hex");
 }
-function written(value, path7, open9) {
+function written(value, path7, open11) {
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number" && Number.isFinite(value)) return JSON.stringify(value);
   if (typeof value !== "object") throw new TypeError(`${path7} is no JSON value (${typeof value})`);
-  if (open9.has(value)) throw new TypeError(`${path7} contains itself`);
-  open9.add(value);
-  const text4 = Array.isArray(value) ? listText(value, path7, open9) : mapText(value, path7, open9);
-  open9.delete(value);
+  if (open11.has(value)) throw new TypeError(`${path7} contains itself`);
+  open11.add(value);
+  const text4 = Array.isArray(value) ? listText(value, path7, open11) : mapText(value, path7, open11);
+  open11.delete(value);
   return text4;
 }
-function listText(list2, path7, open9) {
-  return `[${Array.from(list2, (item2, index) => written(item2, `${path7}[${String(index)}]`, open9)).join(",")}]`;
+function listText(list2, path7, open11) {
+  return `[${Array.from(list2, (item2, index) => written(item2, `${path7}[${String(index)}]`, open11)).join(",")}]`;
 }
-function mapText(map4, path7, open9) {
+function mapText(map4, path7, open11) {
   const prototype = Object.getPrototypeOf(map4);
   if (prototype !== Object.prototype && prototype !== null) throw new TypeError(`${path7} is no plain object`);
   const entries = Object.entries(map4);
-  const parts = entries.filter(([, item2]) => item2 !== void 0).sort(([left], [right]) => left < right ? -1 : 1).map(([key, item2]) => `${JSON.stringify(key)}:${written(item2, `${path7}.${key}`, open9)}`);
+  const parts = entries.filter(([, item2]) => item2 !== void 0).sort(([left], [right]) => left < right ? -1 : 1).map(([key, item2]) => `${JSON.stringify(key)}:${written(item2, `${path7}.${key}`, open11)}`);
   return `{${parts.join(",")}}`;
 }
 
@@ -84961,7 +85003,7 @@ function assemble(run2, log, facts) {
     trigger: context?.trigger ?? { kind: run2.kind, trusted: false },
     request: {
       image: request.image,
-      subject: request.subject.kind === "build" ? "build" : `oci-layout:${request.subject.dir}`,
+      subject: subjectText(request.subject),
       publish: request.publish,
       sign: request.sign ?? "unset",
       tags: request.tags
@@ -87783,7 +87825,7 @@ function wantsPublish(request, context) {
 }
 
 // src/commands/road.ts
-var import_node_path47 = require("node:path");
+var import_node_path51 = require("node:path");
 
 // src/github/context.ts
 var import_promises2 = require("node:fs/promises");
@@ -87869,6 +87911,7 @@ var import_node_url = require("node:url");
 // src/tools/crane.ts
 var import_promises3 = require("node:timers/promises");
 var QUICK_MS = 6e4;
+var PULL_MS = 60 * 6e4;
 var PUSH_FLOOR = 128 * 1024;
 var credentialsSchema = external_exports.object({
   Username: external_exports.string().max(4096).default(""),
@@ -87885,6 +87928,20 @@ async function pushByDigest(crane, push) {
   if (printed === reference2) return;
   const message = `the registry took ${JSON.stringify(printed.slice(0, 300))} instead of ${reference2}; nothing is tagged`;
   throw new GateError("integrity", { reason: "digest-not-accepted", message });
+}
+async function pullByDigest(crane, pull) {
+  const { commands: commands2, program } = crane;
+  const reference2 = pinnedReference(pull.image, pull.digest);
+  const args = ["pull", "--format", "oci", reference2, pull.layoutDir];
+  try {
+    await commands2.run({ program, args, grant: "registry", timeoutMs: PULL_MS });
+  } catch (thrown) {
+    if (thrown instanceof GateError && /MANIFEST_UNKNOWN|NAME_UNKNOWN|\b404\b/.test(thrown.message)) {
+      const message = `the registry has no ${reference2}, or not for this login. Check name, digest and login`;
+      throw new GateError("service", { reason: "image-absent", message, cause: thrown });
+    }
+    throw explainRegistryCommand(thrown, `fetching ${reference2}`, "pull-failed");
+  }
 }
 async function tagDigest(crane, image, digest2, tag) {
   const { commands: commands2, program } = crane;
@@ -87946,12 +88003,12 @@ async function headDigest(crane, reference2) {
   if (isDigest(digest2)) return digest2;
   throw new GateError("tool", { reason: "crane-answer", message: `crane names no digest for ${reference2}` });
 }
-function explainRegistryCommand(thrown, what) {
+function explainRegistryCommand(thrown, what, unknown2 = "push-failed") {
   if (!(thrown instanceof GateError) || thrown.code !== "tool") return thrown;
   const found = REASONS.find(([, pattern]) => pattern.test(thrown.message));
   if (thrown.reason === "timed-out") return failure2("registry-timeout", what, thrown);
   if (thrown.reason !== "exit-code" || found === void 0) {
-    return thrown.reason === "exit-code" ? failure2("push-failed", what, thrown) : thrown;
+    return thrown.reason === "exit-code" ? failure2(unknown2, what, thrown) : thrown;
   }
   return failure2(found[0], what, thrown);
 }
@@ -88206,7 +88263,7 @@ async function readSmall(path7) {
     throw databaseError("database-metadata-missing", `has no readable ${METADATA_FILE}`, cause);
   }
 }
-async function copyHashed(from, to) {
+async function copyHashed(from2, to) {
   const hash2 = (0, import_node_crypto4.createHash)("sha256");
   let size2 = 0;
   const count2 = new import_node_stream.Transform({
@@ -88217,7 +88274,7 @@ async function copyHashed(from, to) {
     }
   });
   await (0, import_promises7.pipeline)(
-    (0, import_node_fs3.createReadStream)(from, { highWaterMark: 1 << 20 }),
+    (0, import_node_fs3.createReadStream)(from2, { highWaterMark: 1 << 20 }),
     count2,
     (0, import_node_fs3.createWriteStream)(to, { mode: 420 })
   );
@@ -89268,11 +89325,11 @@ function withInstructions(contents2, history, facts) {
 function makers(facts) {
   const froms = facts.instructions.filter((instruction) => instruction.keyword === "FROM");
   const chain4 = /* @__PURE__ */ new Set();
-  let at2 = froms.findIndex((from) => from.location.line === facts.finalStage.line);
+  let at2 = froms.findIndex((from2) => from2.location.line === facts.finalStage.line);
   while (at2 >= 0) {
     chain4.add(at2);
     const image = /^\S+/.exec(froms[at2]?.arguments ?? "")?.[0].toLowerCase();
-    at2 = froms.slice(0, at2).findLastIndex((from) => / as (\S+)$/i.exec(from.arguments)?.[1]?.toLowerCase() === image);
+    at2 = froms.slice(0, at2).findLastIndex((from2) => / as (\S+)$/i.exec(from2.arguments)?.[1]?.toLowerCase() === image);
   }
   return facts.instructions.filter(
     (instruction) => MAKES_LAYER.has(instruction.keyword) && chain4.has(instruction.stage) && !instruction.arguments.includes("<<")
@@ -89686,12 +89743,12 @@ async function writeLayoutFiles(dir, manifest, platform4) {
   );
   await (0, import_promises16.writeFile)((0, import_node_path12.join)(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
 }
-async function place(from, to) {
+async function place(from2, to) {
   try {
-    await (0, import_promises16.link)(from, to);
+    await (0, import_promises16.link)(from2, to);
   } catch (error63) {
     if (!(error63 instanceof Error && "code" in error63 && COPY_INSTEAD.has(String(error63.code)))) throw error63;
-    await (0, import_promises16.copyFile)(from, to);
+    await (0, import_promises16.copyFile)(from2, to);
   }
 }
 
@@ -89718,12 +89775,12 @@ var GZIP_LAYERS = /* @__PURE__ */ new Set([
   "application/vnd.docker.image.rootfs.diff.tar.gzip"
 ]);
 var FOREIGN_LAYER = /(?:\.nondistributable\.|\.foreign\.)/;
-var ZSTD_LAYER = /(?:\+zstd|\.tar\.zstd)$/;
+var ZSTD_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd";
 function layerKind(mediaType) {
   if (PLAIN_LAYERS.has(mediaType)) return "plain";
   if (GZIP_LAYERS.has(mediaType)) return "gzip";
   if (FOREIGN_LAYER.test(mediaType)) return "foreign";
-  return ZSTD_LAYER.test(mediaType) ? "zstd" : "unknown";
+  return mediaType === ZSTD_LAYER ? "zstd" : "unknown";
 }
 
 // src/oci/tar-header.ts
@@ -89748,16 +89805,16 @@ function readHeader(block) {
   checkSum(block);
   const flag = String.fromCharCode(block[156] ?? 0);
   const magic = block.toString("latin1", 257, 265);
-  const posix2 = magic.startsWith("ustar\0");
+  const posix3 = magic.startsWith("ustar\0");
   const gnu = magic === "ustar  \0";
-  if (!posix2 && !gnu && !isZero(block.subarray(257, 265)))
+  if (!posix3 && !gnu && !isZero(block.subarray(257, 265)))
     throw malformed("tar-magic", "an unknown kind of header");
-  if (posix2 && block.toString("latin1", 508, 512) === "tar\0") throw malformed("tar-star", "a star header");
+  if (posix3 && block.toString("latin1", 508, 512) === "tar\0") throw malformed("tar-star", "a star header");
   if (flag === "S") throw malformed("tar-sparse", "a sparse file");
   checkTime(block.subarray(136, 148));
-  if (posix2 || gnu) for (const at2 of [329, 337]) number4(block.subarray(at2, at2 + 8), "device number");
+  if (posix3 || gnu) for (const at2 of [329, 337]) number4(block.subarray(at2, at2 + 8), "device number");
   if (gnu) checkGnu(block);
-  const prefix = posix2 ? text2(block.subarray(345, 500)) : "";
+  const prefix = posix3 ? text2(block.subarray(345, 500)) : "";
   const name = text2(block.subarray(0, 100));
   return {
     flag,
@@ -89945,15 +90002,78 @@ function eachNode(root, visit3) {
 // src/oci/layer-stream.ts
 var import_node_crypto7 = require("node:crypto");
 var import_promises17 = require("node:stream/promises");
-var import_node_zlib2 = require("node:zlib");
+var zlib = __toESM(require("node:zlib"), 1);
+
+// src/oci/zstd-frame.ts
+var MAGIC2 = 4247762216;
+var BLOCK = { rle: 1, reserved: 3 };
+var CONTENT_SIZE_BYTES = [0, 2, 4, 8];
+async function* oneZstdFrame(source, what) {
+  const walk3 = frame(what);
+  let wish = walk3.next(Buffer.alloc(0));
+  let held = Buffer.alloc(0);
+  let passed = 0;
+  for await (const chunk of source) {
+    let at2 = 0;
+    while (at2 < chunk.length) {
+      if (wish.done === true) throw refuse("layer-zstd-trailing", `bytes behind the zstd frame of ${what}`);
+      const skips = "skip" in wish.value;
+      const wanted = "skip" in wish.value ? wish.value.skip : wish.value.look;
+      const piece = chunk.subarray(at2, at2 + wanted - passed);
+      if (!skips) held = Buffer.concat([held, piece]);
+      at2 += piece.length;
+      passed += piece.length;
+      if (passed < wanted) continue;
+      wish = walk3.next(held);
+      held = Buffer.alloc(0);
+      passed = 0;
+    }
+    yield chunk;
+  }
+  if (wish.done !== true) throw refuse("layer-zstd-broken", `a zstd frame of ${what} that ends too early`);
+}
+function* frame(what) {
+  const head = yield { look: 5 };
+  const descriptor2 = head.readUInt8(4);
+  if (head.readUInt32LE(0) !== MAGIC2 || (descriptor2 & 8) !== 0) {
+    throw refuse("layer-zstd-broken", `something else than a zstd frame: ${what}`);
+  }
+  if ((descriptor2 & 3) !== 0) throw refuse("layer-zstd-broken", `a zstd dictionary: ${what}`);
+  const rest = headerBytes(descriptor2);
+  if (rest > 0) yield { skip: rest };
+  for (let last2 = false; !last2; ) {
+    const header = (yield { look: 3 }).readUIntLE(0, 3);
+    last2 = (header & 1) === 1;
+    const type = header >> 1 & 3;
+    if (type === BLOCK.reserved) throw refuse("layer-zstd-broken", `a reserved zstd block: ${what}`);
+    const size2 = type === BLOCK.rle ? 1 : header >> 3;
+    if (size2 > 0) yield { skip: size2 };
+  }
+  if ((descriptor2 & 4) !== 0) yield { skip: 4 };
+}
+function headerBytes(descriptor2) {
+  const single = (descriptor2 & 32) !== 0;
+  const flag = descriptor2 >> 6;
+  const contentSize = flag === 0 && single ? 1 : CONTENT_SIZE_BYTES[flag] ?? 0;
+  return (single ? 0 : 1) + contentSize;
+}
+function refuse(reason, found) {
+  const message = `The image holds ${found}. Rebuild it, or compress its layers with gzip.`;
+  return new GateError("integrity", { reason, message });
+}
+
+// src/oci/layer-stream.ts
 var READ = 1024 * 1024;
 var INFLATE = 256 * 1024;
+function canReadZstd(decoders = zlib) {
+  return decoders.createZstdDecompress !== void 0;
+}
 function layerStream(dir, layer2, maxBytes) {
   const hash2 = (0, import_node_crypto7.createHash)("sha256");
   let bytes = 0;
   let ended = false;
   async function* chunks() {
-    const source = layerKind(layer2.mediaType) === "gzip" ? inflated(dir, layer2) : stored(dir, layer2);
+    const source = unpacked(dir, layer2);
     for await (const chunk of source) {
       bytes += chunk.byteLength;
       if (bytes > maxBytes) {
@@ -89978,6 +90098,11 @@ function layerStream(dir, layer2, maxBytes) {
   }
   return { chunks: chunks(), finish: finish2 };
 }
+function unpacked(dir, layer2) {
+  const kind = layerKind(layer2.mediaType);
+  if (kind === "gzip") return inflated(dir, layer2);
+  return kind === "zstd" ? decompressed(dir, layer2) : stored(dir, layer2);
+}
 async function* stored(dir, layer2) {
   const handle = await openBlob(dir, layer2);
   try {
@@ -89988,7 +90113,7 @@ async function* stored(dir, layer2) {
 }
 async function* inflated(dir, layer2) {
   const handle = await openBlob(dir, layer2);
-  const gunzip = (0, import_node_zlib2.createGunzip)({ chunkSize: INFLATE });
+  const gunzip = zlib.createGunzip({ chunkSize: INFLATE });
   const file2 = handle.createReadStream({ highWaterMark: READ });
   const feeding = (0, import_promises17.pipeline)(file2, gunzip).catch(() => void 0);
   try {
@@ -90008,6 +90133,28 @@ async function* inflated(dir, layer2) {
     file2.destroy();
     await feeding;
     await handle.close().catch(() => void 0);
+  }
+}
+async function* decompressed(dir, layer2) {
+  if (!canReadZstd()) throw new TypeError("zstd layers are refused before they are read");
+  const decoder = zlib.createZstdDecompress({ chunkSize: INFLATE });
+  const packed = oneZstdFrame(stored(dir, layer2), `layer ${layer2.digest}`);
+  const feeding = (0, import_promises17.pipeline)(packed, decoder).catch(() => void 0);
+  try {
+    for await (const chunk of bytesOf(decoder)) yield chunk;
+    if (decoder.bytesWritten !== layer2.size) {
+      throw malformed("layer-zstd-trailing", `bytes behind the zstd frame of layer ${layer2.digest}`);
+    }
+  } catch (cause) {
+    if (cause instanceof GateError) throw cause;
+    throw new GateError("integrity", {
+      reason: "layer-zstd-broken",
+      message: `layer ${layer2.digest} is not sound zstd; rebuild the image`,
+      cause
+    });
+  } finally {
+    decoder.destroy();
+    await feeding;
   }
 }
 async function* bytesOf(stream) {
@@ -90131,7 +90278,7 @@ function counted2(records, key) {
 }
 
 // src/oci/tar-reader.ts
-var BLOCK = 512;
+var BLOCK2 = 512;
 var MAX_EXTENSION = 1024 * 1024;
 async function readTar(source, visit3, limits = {}) {
   const reader = createByteReader(source);
@@ -90175,10 +90322,10 @@ async function nextEntry(reader) {
   }
 }
 async function nextHeader(reader) {
-  const block = await reader.exactly(BLOCK);
+  const block = await reader.exactly(BLOCK2);
   if (block === null) return null;
   if (!isZero(block)) return readHeader(block);
-  let rest = await reader.exactly(BLOCK);
+  let rest = await reader.exactly(BLOCK2);
   while (rest !== null) {
     if (!isZero(rest)) throw malformed("tar-trailing-data", "data behind its end marker");
     rest = await reader.some(Number.MAX_SAFE_INTEGER);
@@ -90188,7 +90335,7 @@ async function nextHeader(reader) {
 async function extension(reader, header) {
   if (header.size > MAX_EXTENSION)
     throw malformed("tar-pax-size", `an extended header of ${header.size} bytes`);
-  const padded = Math.ceil(header.size / BLOCK) * BLOCK;
+  const padded = Math.ceil(header.size / BLOCK2) * BLOCK2;
   const data = padded === 0 ? Buffer.alloc(0) : await reader.exactly(padded);
   if (data === null) throw malformed("tar-truncated", "an extended header that ends too early");
   return Buffer.from(data.subarray(0, header.size));
@@ -90209,7 +90356,7 @@ async function copyData(reader, entry, sink) {
     const written2 = sink?.write(piece);
     if (written2 !== void 0) await written2;
   }
-  const padding = (BLOCK - entry.size % BLOCK) % BLOCK;
+  const padding = (BLOCK2 - entry.size % BLOCK2) % BLOCK2;
   if (padding > 0 && await reader.exactly(padding) === null) {
     throw malformed("tar-truncated", `an entry that ends too early: ${entry.path}`);
   }
@@ -90233,7 +90380,7 @@ async function readLayers(layout, image, limits = {}) {
   const layers = [];
   let left = limits.maxBytes ?? 64 * 1024 ** 3;
   for (const [at2, layer2] of image.layers.entries()) {
-    if (layerKind(layer2.mediaType) !== "plain" && layerKind(layer2.mediaType) !== "gzip") {
+    if (!["plain", "gzip", "zstd"].includes(layerKind(layer2.mediaType))) {
       throw new GateError("evidence", {
         reason: "layer-media-type",
         message: `layer ${layer2.digest} cannot be read`
@@ -90566,7 +90713,7 @@ var WORDS = [
 function parseStrictJson(bytes, rules2) {
   const limit = rules2.maxBytes ?? MAX_BYTES;
   if (bytes.byteLength > limit) {
-    refuse(rules2, "json-too-large", `is ${bytes.byteLength} bytes long, more than the ${limit} allowed`);
+    refuse2(rules2, "json-too-large", `is ${bytes.byteLength} bytes long, more than the ${limit} allowed`);
   }
   const folded = new Map([...rules2.knownKeys].map((key) => [fold(key), key]));
   const cursor = { text: decode4(bytes, rules2), rules: rules2, folded, at: 0, values: 0 };
@@ -90579,7 +90726,7 @@ function decode4(bytes, rules2) {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    return refuse(rules2, "json-encoding", "is not valid UTF-8");
+    return refuse2(rules2, "json-encoding", "is not valid UTF-8");
   }
 }
 function fold(key) {
@@ -90589,9 +90736,9 @@ function readValue(cursor, depth, free) {
   skipSpace(cursor);
   cursor.values += 1;
   if (cursor.values > (cursor.rules.maxValues ?? 2e5)) {
-    refuse(cursor.rules, "json-too-many-values", "holds too many values");
+    refuse2(cursor.rules, "json-too-many-values", "holds too many values");
   }
-  if (depth > (cursor.rules.maxDepth ?? 32)) refuse(cursor.rules, "json-too-deep", "is nested too deeply");
+  if (depth > (cursor.rules.maxDepth ?? 32)) refuse2(cursor.rules, "json-too-deep", "is nested too deeply");
   const next = cursor.text[cursor.at];
   if (next === "{") return readObject(cursor, depth, free);
   if (next === "[") return readArray(cursor, depth);
@@ -90622,14 +90769,14 @@ function readObject(cursor, depth, free) {
 }
 function checkKey(cursor, given) {
   const { object: object2, key, free } = given;
-  if (key === "__proto__") refuse(cursor.rules, "json-reserved-key", 'uses the key "__proto__"');
+  if (key === "__proto__") refuse2(cursor.rules, "json-reserved-key", 'uses the key "__proto__"');
   if (Object.hasOwn(object2, key)) {
-    refuse(cursor.rules, "json-duplicate-key", `has the key ${JSON.stringify(key)} twice in one object`);
+    refuse2(cursor.rules, "json-duplicate-key", `has the key ${JSON.stringify(key)} twice in one object`);
   }
   if (free) return;
   const known2 = cursor.folded.get(fold(key));
   if (known2 !== void 0 && known2 !== key && !cursor.rules.knownKeys.has(key)) {
-    refuse(
+    refuse2(
       cursor.rules,
       "json-key-case",
       `has the key ${JSON.stringify(key)}, which some readers take for ${JSON.stringify(known2)}`
@@ -90651,7 +90798,7 @@ function readArray(cursor, depth) {
 function readString(cursor) {
   const value = JSON.parse(take(cursor, STRING));
   if (typeof value !== "string") return syntax(cursor);
-  if (!value.isWellFormed()) refuse(cursor.rules, "json-encoding", "holds half a surrogate pair");
+  if (!value.isWellFormed()) refuse2(cursor.rules, "json-encoding", "holds half a surrogate pair");
   return value;
 }
 function skipSpace(cursor) {
@@ -90672,9 +90819,9 @@ function take(cursor, pattern) {
   return match[0];
 }
 function syntax(cursor) {
-  return refuse(cursor.rules, "json-syntax", `is not JSON at character ${cursor.at + 1}`);
+  return refuse2(cursor.rules, "json-syntax", `is not JSON at character ${cursor.at + 1}`);
 }
-function refuse(rules2, reason, text4) {
+function refuse2(rules2, reason, text4) {
   const code2 = reason.startsWith("json-too-") || reason === "json-syntax" ? "evidence" : "integrity";
   throw new GateError(code2, { reason, message: `${rules2.what} ${text4}; rebuild the image with a sound tool` });
 }
@@ -90915,9 +91062,6 @@ function layerOf(what, layer2, diffId) {
   if (kind === "foreign") {
     throw refusal2("evidence", "layer-foreign", `${what} has a layer that is stored elsewhere (${mediaType})`);
   }
-  if (kind === "zstd") {
-    throw refusal2("evidence", "layer-zstd", `${what} has a zstd layer: not available yet; compress with gzip`);
-  }
   if (kind === "unknown") {
     throw refusal2("evidence", "layer-media-type", `${what} has a layer of unknown type ${mediaType}`);
   }
@@ -90949,6 +91093,7 @@ async function openLayout(dir, request) {
   const platforms = [];
   for (const child2 of runnable) platforms.push(await readImage(dir, child2));
   checkPlatforms(root, platforms);
+  if (!(request.zstd ?? canReadZstd())) refuseZstd(platforms);
   return {
     dir,
     subject: {
@@ -91050,6 +91195,16 @@ function checkPlatforms(root, platforms) {
       throw refusal2("integrity", "platform-duplicate", `${root.digest} names two images for ${platform4}`);
     }
     seen.add(platform4);
+  }
+}
+function refuseZstd(platforms) {
+  for (const { manifest, layers } of platforms) {
+    if (!layers.some((layer2) => layerKind(layer2.mediaType) === "zstd")) continue;
+    throw refusal2(
+      "evidence",
+      "layer-zstd",
+      `${manifest.digest} has a zstd layer, which Node ${process.version} cannot read: use Node 22.15 or later, or compress with gzip`
+    );
   }
 }
 function reachable(root, children) {
@@ -91213,15 +91368,15 @@ var PER_PLATFORM = /* @__PURE__ */ new Set([
 ]);
 function unwrap(evidence, needs) {
   const unmet = [];
-  const absent = [];
+  const absent2 = [];
   const image = {};
   const names = needs;
   for (const need of names) {
-    if (!isPlatformNeed(need)) image[need] = take2(evidence[need], need, { unmet, absent });
+    if (!isPlatformNeed(need)) image[need] = take2(evidence[need], need, { unmet, absent: absent2 });
   }
   const platformNeeds = names.filter(isPlatformNeed);
-  const platforms = platformNeeds.length === 0 ? [] : takePlatforms(evidence, platformNeeds, { unmet, absent });
-  const first = absent[0];
+  const platforms = platformNeeds.length === 0 ? [] : takePlatforms(evidence, platformNeeds, { unmet, absent: absent2 });
+  const first = absent2[0];
   if (unmet.length > 0) return { state: "unmet", why: unmet };
   if (first !== void 0) return { state: "not-applicable", why: first };
   return { state: "present", value: { ...image, platforms } };
@@ -92627,7 +92782,7 @@ var import_promises24 = require("node:fs/promises");
 var import_node_path21 = require("node:path");
 var import_node_stream3 = require("node:stream");
 var import_promises25 = require("node:stream/promises");
-var import_node_zlib3 = require("node:zlib");
+var import_node_zlib2 = require("node:zlib");
 var import_tar_stream2 = __toESM(require_tar_stream(), 1);
 var MAX_PROGRAM_BYTES = 600 * 1024 * 1024;
 async function unpackAsset(asset, into) {
@@ -92668,7 +92823,7 @@ async function writeProgram({ asset, part, assetHash, programHash }) {
 }
 async function writeMember([source, hashing], wanted) {
   const entries = (0, import_tar_stream2.extract)();
-  const reading = (0, import_promises25.pipeline)(source, hashing, (0, import_node_zlib3.createGunzip)(), entries);
+  const reading = (0, import_promises25.pipeline)(source, hashing, (0, import_node_zlib2.createGunzip)(), entries);
   reading.catch(() => void 0);
   let found = 0;
   for await (const entry of entries) {
@@ -92719,13 +92874,13 @@ async function installFound(services, request) {
     return await bareProgram(services, { name, source: "path", path: await onPath(services, name) });
   const file2 = pinned === void 0 ? void 0 : (0, import_node_path22.join)(origin.folder, pinned.asset.asset);
   if (pinned !== void 0 && file2 !== void 0 && await isThere(file2)) {
-    const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-    if (unpacked.state === "wrong-hash")
+    const unpacked2 = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+    if (unpacked2.state === "wrong-hash")
       throw new GateError("integrity", {
         reason: "asset-hash-mismatch",
-        message: `${pinned.asset.asset} in the given folder has SHA-256 ${unpacked.found}, expected ${pinned.asset.sha256}. It was not used.`
+        message: `${pinned.asset.asset} in the given folder has SHA-256 ${unpacked2.found}, expected ${pinned.asset.sha256}. It was not used.`
       });
-    const { path: path7, sha256: sha2564 } = unpacked;
+    const { path: path7, sha256: sha2564 } = unpacked2;
     const facts = { name, version: pinned.tool.version, source: "dir", sha256: sha2564, verified: true };
     return { program: { name, path: path7, sha256: sha2564 }, facts };
   }
@@ -92913,11 +93068,11 @@ function describe3(name, found) {
 }
 async function unpackIfThere(services, { pinned, name, file: file2, folder }) {
   if (!await isThere(file2)) return void 0;
-  const unpacked = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
-  if (unpacked.state === "unpacked") return unpacked;
+  const unpacked2 = await unpackAsset({ ...pinned.asset, file: file2 }, { folder, name });
+  if (unpacked2.state === "unpacked") return unpacked2;
   const gone = await dropEntry(file2);
   services.log(
-    `WARNING: ${pinned.asset.asset} in the tool cache was changed (SHA-256 ${unpacked.found}); it was ${gone ? "deleted" : "ignored"} and is downloaded again`
+    `WARNING: ${pinned.asset.asset} in the tool cache was changed (SHA-256 ${unpacked2.found}); it was ${gone ? "deleted" : "ignored"} and is downloaded again`
   );
   return void 0;
 }
@@ -92940,17 +93095,17 @@ function changedOnDisk(asset, found) {
 }
 
 // src/commands/build-subject.ts
-var import_node_path32 = require("node:path");
+var import_node_path40 = require("node:path");
 
 // src/build/docker.ts
-var import_node_crypto15 = require("node:crypto");
+var import_node_crypto16 = require("node:crypto");
 var import_promises31 = require("node:fs/promises");
-var import_node_path28 = require("node:path");
+var import_node_path29 = require("node:path");
 
 // src/oci/docker-archive.ts
-var import_node_crypto14 = require("node:crypto");
+var import_node_crypto15 = require("node:crypto");
 var import_promises30 = require("node:fs/promises");
-var import_node_path26 = require("node:path");
+var import_node_path27 = require("node:path");
 
 // src/evidence/docker-archive.ts
 var path6 = external_exports.string().min(1).max(1024);
@@ -92980,17 +93135,56 @@ function parseSavedManifest(bytes) {
   return { config: image.Config, layers: image.Layers ?? [] };
 }
 
-// src/oci/archive-blobs.ts
+// src/oci/archive-agreement.ts
 var import_node_crypto13 = require("node:crypto");
+var import_node_path25 = require("node:path");
+function checkOneImage(documents, configDigest) {
+  const saved = documents.get("manifest.json");
+  if (saved !== void 0) {
+    const place2 = import_node_path25.posix.normalize(parseSavedManifest(saved).config).replace(/^\.?\//, "");
+    if (digestOf(documents.get(place2)) !== configDigest) throw twoImages("manifest.json", configDigest);
+  }
+  const index = documents.get("index.json");
+  if (index !== void 0) checkIndex(index, documents, configDigest);
+}
+function checkIndex(bytes, documents, configDigest) {
+  const index = parseManifestDocument(bytes, { what: "index.json of the saved image", expectedType: null });
+  const listed = index.kind === "index" ? index.manifests : [];
+  const digests = new Set(listed.map((descriptor2) => descriptor2.digest));
+  if (digests.size > 1) {
+    const message = `index.json of the saved image names ${digests.size} images; save exactly one`;
+    throw new GateError("evidence", { reason: "archive-many-images", message });
+  }
+  const [first] = listed;
+  const manifest = first && documents.get(`blobs/sha256/${first.digest.slice("sha256:".length)}`);
+  if (first === void 0 || manifest === void 0 || digestOf(manifest) !== first.digest) {
+    throw twoImages("index.json", configDigest);
+  }
+  const { mediaType, digest: digest2 } = first;
+  const document4 = parseManifestDocument(manifest, { what: `manifest ${digest2}`, expectedType: mediaType });
+  if (document4.kind === "manifest" && document4.config.digest !== configDigest) {
+    throw twoImages("index.json", configDigest);
+  }
+}
+function digestOf(bytes) {
+  return bytes === void 0 ? "" : `sha256:${(0, import_node_crypto13.createHash)("sha256").update(bytes).digest("hex")}`;
+}
+function twoImages(file2, configDigest) {
+  const message = `${file2} of the saved image does not lead to ${configDigest}, its other description does: engines would load different images. Save the image again.`;
+  return new GateError("integrity", { reason: "archive-two-images", message });
+}
+
+// src/oci/archive-blobs.ts
+var import_node_crypto14 = require("node:crypto");
 var import_node_fs8 = require("node:fs");
 var import_promises28 = require("node:fs/promises");
-var import_node_path25 = require("node:path");
+var import_node_path26 = require("node:path");
 var import_node_stream4 = require("node:stream");
 var import_promises29 = require("node:stream/promises");
-var import_node_zlib4 = require("node:zlib");
+var import_node_zlib3 = require("node:zlib");
 function measured(tally) {
   return async function* (source) {
-    const hash2 = (0, import_node_crypto13.createHash)("sha256");
+    const hash2 = (0, import_node_crypto14.createHash)("sha256");
     for await (const chunk of source) {
       hash2.update(chunk);
       tally.size += chunk.byteLength;
@@ -93001,10 +93195,10 @@ function measured(tally) {
 }
 function blobSink(given, done) {
   const { outDir, kind } = given;
-  const temporary = (0, import_node_path25.join)(outDir, `incoming-${given.number}`);
-  const original = (0, import_node_crypto13.createHash)("sha256");
+  const temporary = (0, import_node_path26.join)(outDir, `incoming-${given.number}`);
+  const original = (0, import_node_crypto14.createHash)("sha256");
   const tally = { digest: "sha256:", size: 0 };
-  const head = kind === "plain" ? (0, import_node_zlib4.createGzip)({ level: given.gzipLevel, chunkSize: 256 * 1024 }) : new import_node_stream4.PassThrough({ highWaterMark: 1024 * 1024 });
+  const head = kind === "plain" ? (0, import_node_zlib3.createGzip)({ level: given.gzipLevel, chunkSize: 256 * 1024 }) : new import_node_stream4.PassThrough({ highWaterMark: 1024 * 1024 });
   const stored2 = (0, import_promises29.pipeline)(head, measured(tally), (0, import_node_fs8.createWriteStream)(temporary, { flags: "wx" }));
   let failure3;
   stored2.catch((error63) => {
@@ -93029,10 +93223,10 @@ function drained(stream) {
 }
 async function unpackBlob(outDir, blob) {
   const tally = { digest: "sha256:", size: 0 };
-  const temporary = (0, import_node_path25.join)(outDir, "unpacking");
+  const temporary = (0, import_node_path26.join)(outDir, "unpacking");
   await (0, import_promises29.pipeline)(
     (0, import_node_fs8.createReadStream)(blobPath(outDir, blob.digest)),
-    (0, import_node_zlib4.createGunzip)(),
+    (0, import_node_zlib3.createGunzip)(),
     measured(tally),
     (0, import_node_fs8.createWriteStream)(temporary, { flags: "w" })
   );
@@ -93057,8 +93251,8 @@ var CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";
 var LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip";
 async function importDockerArchive(tar, request) {
   const { outDir } = request;
-  await (0, import_promises30.mkdir)((0, import_node_path26.join)(outDir, "blobs", "sha256"), { recursive: true });
-  if ((await (0, import_promises30.readdir)(outDir)).length !== 1) throw refuse2("archive-not-empty", `${outDir} is not empty`);
+  await (0, import_promises30.mkdir)((0, import_node_path27.join)(outDir, "blobs", "sha256"), { recursive: true });
+  if ((await (0, import_promises30.readdir)(outDir)).length !== 1) throw refuse3("archive-not-empty", `${outDir} is not empty`);
   const intake = {
     request,
     seen: /* @__PURE__ */ new Set(),
@@ -93075,19 +93269,20 @@ async function importDockerArchive(tar, request) {
     throw error63;
   }
   const kept = keptDescriptor(intake);
-  if (kept !== void 0) return keepLayout(intake, kept);
-  return convert(intake);
+  const imported = kept === void 0 ? await convert(intake) : await keepLayout(intake, kept);
+  if (request.imageId === void 0) checkOneImage(intake.documents, imported.configDigest);
+  return imported;
 }
 function take3(intake, entry) {
   const { path: path7, type } = entry;
   if (type === "directory") return void 0;
-  if (intake.seen.has(path7)) throw refuse2("archive-duplicate", `the saved image holds ${path7} twice`);
+  if (intake.seen.has(path7)) throw refuse3("archive-duplicate", `the saved image holds ${path7} twice`);
   intake.seen.add(path7);
   if (type === "symlink") {
-    intake.links.set(path7, import_node_path26.posix.normalize(import_node_path26.posix.join(import_node_path26.posix.dirname(path7), entry.linkname)));
+    intake.links.set(path7, import_node_path27.posix.normalize(import_node_path27.posix.join(import_node_path27.posix.dirname(path7), entry.linkname)));
     return void 0;
   }
-  if (type !== "file") throw refuse2("archive-entry", `the saved image holds a ${type}: ${path7}`);
+  if (type !== "file") throw refuse3("archive-entry", `the saved image holds a ${type}: ${path7}`);
   return fileSink(intake, entry);
 }
 function fileSink(intake, { path: path7, size: size2 }) {
@@ -93147,9 +93342,9 @@ async function keepLayout(intake, image) {
   const { outDir } = intake.request;
   for (const [path7, blob] of intake.blobs) {
     if (blob.kind !== "plain") continue;
-    const unpacked = await unpackBlob(outDir, blob);
-    if (unpacked.digest !== blob.original)
-      throw refuse2("archive-blob-digest", `${path7} changed while unpacking`);
+    const unpacked2 = await unpackBlob(outDir, blob);
+    if (unpacked2.digest !== blob.original)
+      throw refuse3("archive-blob-digest", `${path7} changed while unpacking`);
     await (0, import_promises30.rm)(blobPath(outDir, blob.digest), { force: true });
   }
   for (const [path7, bytes] of intake.documents) {
@@ -93157,30 +93352,30 @@ async function keepLayout(intake, image) {
   }
   const { mediaType, digest: digest2, size: size2 } = image;
   await (0, import_promises30.writeFile)(
-    (0, import_node_path26.join)(outDir, "index.json"),
+    (0, import_node_path27.join)(outDir, "index.json"),
     JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType, digest: digest2, size: size2 }] })
   );
-  await (0, import_promises30.writeFile)((0, import_node_path26.join)(outDir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
+  await (0, import_promises30.writeFile)((0, import_node_path27.join)(outDir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   const { subject } = await openLayout(outDir, { name: "saved" });
   const [platform4] = subject.platforms;
   if (platform4 === void 0 || subject.platforms.length > 1) {
-    throw refuse2("archive-many-images", "the saved image holds several platforms; build one");
+    throw refuse3("archive-many-images", "the saved image holds several platforms; build one");
   }
   return { configDigest: platform4.configDigest, manifestDigest: subject.digest, store: "containerd" };
 }
 async function convert(intake) {
   const { request, documents } = intake;
   const manifest = documents.get("manifest.json");
-  if (manifest === void 0) throw refuse2("archive-no-manifest", "the saved image has no manifest.json");
+  if (manifest === void 0) throw refuse3("archive-no-manifest", "the saved image has no manifest.json");
   const saved = parseSavedManifest(manifest);
   const config2 = documents.get(inside(saved.config));
-  if (config2 === void 0) throw refuse2("archive-missing", `the saved image lacks ${saved.config}`);
+  if (config2 === void 0) throw refuse3("archive-missing", `the saved image lacks ${saved.config}`);
   const configDigest = sha2563(config2);
   if (!saved.config.includes(configDigest.slice("sha256:".length))) {
-    throw refuse2("archive-config-digest", `${saved.config} of the saved image is ${configDigest}`);
+    throw refuse3("archive-config-digest", `${saved.config} of the saved image is ${configDigest}`);
   }
   if (request.imageId !== void 0 && request.imageId !== configDigest) {
-    throw refuse2("archive-image-id", `the engine built ${request.imageId} but saved ${configDigest}`);
+    throw refuse3("archive-image-id", `the engine names ${request.imageId} but saved ${configDigest}`);
   }
   const facts = parseImageConfig(config2, "configuration of the saved image");
   const layers = await layersOf(intake, saved.layers, facts.diffIds);
@@ -93197,14 +93392,14 @@ async function convert(intake) {
 }
 async function layersOf(intake, paths, diffIds) {
   if (paths.length !== diffIds.length) {
-    throw refuse2("archive-layer-count", `the saved image has ${paths.length} layers, not ${diffIds.length}`);
+    throw refuse3("archive-layer-count", `the saved image has ${paths.length} layers, not ${diffIds.length}`);
   }
   const layers = [];
   for (const [at2, path7] of paths.entries()) {
     const { digest: digest2, size: size2, original, kind } = await layerAt(intake, path7);
-    if (kind === "gzip") throw refuse2("archive-compressed", `layer ${path7} of the saved image is compressed`);
+    if (kind === "gzip") throw refuse3("archive-compressed", `layer ${path7} of the saved image is compressed`);
     if (original !== diffIds[at2]) {
-      throw refuse2(
+      throw refuse3(
         "archive-diff-id",
         `layer ${path7} of the saved image is ${original}, not ${String(diffIds[at2])}`
       );
@@ -93219,26 +93414,26 @@ async function layerAt(intake, path7) {
   const known2 = intake.blobs.get(place2);
   if (known2 !== void 0) return known2;
   const bytes = intake.documents.get(place2);
-  if (bytes === void 0) throw refuse2("archive-missing", `the saved image lacks ${path7}`);
+  if (bytes === void 0) throw refuse3("archive-missing", `the saved image lacks ${path7}`);
   const blob = await storeBytes(target(intake, "plain"), bytes);
   intake.blobs.set(place2, blob);
   return blob;
 }
 function inside(path7) {
-  return import_node_path26.posix.normalize(path7).replace(/^\.?\//, "");
+  return import_node_path27.posix.normalize(path7).replace(/^\.?\//, "");
 }
 function sha2563(bytes) {
-  const digest2 = `sha256:${(0, import_node_crypto14.createHash)("sha256").update(bytes).digest("hex")}`;
+  const digest2 = `sha256:${(0, import_node_crypto15.createHash)("sha256").update(bytes).digest("hex")}`;
   if (!isDigest(digest2)) throw new Error("SHA-256 always has 64 hex digits");
   return digest2;
 }
-function refuse2(reason, message) {
+function refuse3(reason, message) {
   return new GateError("integrity", { reason, message: `${message}; save the image again` });
 }
 
 // src/tools/confinement.ts
 var import_node_fs9 = require("node:fs");
-var import_node_path27 = require("node:path");
+var import_node_path28 = require("node:path");
 
 // src/tools/confinement-script.ts
 var CONFINEMENT_SCRIPT = `
@@ -93294,7 +93489,7 @@ var SYSTEM_FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"
 var DROP = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"];
 var NAMESPACES = ["--net", "--pid", "--ipc", "--uts", "--mount", "--fork", "--kill-child=SIGKILL"];
 function systemProgram(name) {
-  return SYSTEM_FOLDERS.map((folder) => (0, import_node_path27.join)(folder, name)).find((path7) => {
+  return SYSTEM_FOLDERS.map((folder) => (0, import_node_path28.join)(folder, name)).find((path7) => {
     try {
       (0, import_node_fs9.accessSync)(path7, import_node_fs9.constants.X_OK);
       return true;
@@ -93353,7 +93548,7 @@ function userNamespace({ unshare, setpriv }) {
   };
 }
 function scriptArguments(start, drop) {
-  const bound = start.bound.flatMap(({ kind, from, to }) => [kind === "write" ? "w" : "r", from, to]);
+  const bound = start.bound.flatMap(({ kind, from: from2, to }) => [kind === "write" ? "w" : "r", from2, to]);
   const program = [...drop, "--", ...clearedEnvironment(start)];
   return ["/bin/sh", "-c", CONFINEMENT_SCRIPT, "confine", start.root, start.cwd, ...bound, "--", ...program];
 }
@@ -93388,7 +93583,7 @@ function bubblewrap(bwrap) {
           "/tmp"
         ],
         ...["--dir", start.cwd],
-        ...start.bound.flatMap(({ kind, from, to }) => [kind === "write" ? "--bind" : "--ro-bind", from, to]),
+        ...start.bound.flatMap(({ kind, from: from2, to }) => [kind === "write" ? "--bind" : "--ro-bind", from2, to]),
         ...Object.entries(start.environment).flatMap(([name, value]) => ["--setenv", name, value]),
         ...["--remount-ro", "/", "--chdir", start.cwd, "--", start.file, ...start.args]
       ]
@@ -93433,36 +93628,13 @@ function failedStep(output2) {
   return place2 === void 0 ? step : [place2, ...step === void 0 ? [] : [step]].join(" ");
 }
 
-// src/build/docker.ts
+// src/build/docker-client.ts
 var QUICK_MS2 = 3e4;
-var BUILD_MS2 = 6 * 60 * 6e4;
-var TAIL_CHARACTERS = 64 * 1024;
-var MAX_PRINTED = 256 * 1024 * 1024;
+var SAVE_MS = 6 * 60 * 6e4;
 var VERSIONS2 = external_exports.object({
   Client: external_exports.object({ Version: external_exports.string().max(100) }),
   Server: external_exports.object({ Version: external_exports.string().max(100) })
 });
-async function buildWithDocker(services, request) {
-  const { docker, abilities } = await openDocker(services.commands);
-  const tag = `portcullis-build:${(0, import_node_crypto15.randomBytes)(12).toString("hex")}`;
-  const iidFile = (0, import_node_path28.join)(services.workDir, "image-id");
-  const layoutDir = (0, import_node_path28.join)(services.workDir, "layout");
-  await build(docker, abilities, buildArguments(request, abilities, { iidFile, tag }));
-  try {
-    const imageId = await reportedId(docker, tag, iidFile);
-    await (0, import_promises31.mkdir)(layoutDir, { recursive: true });
-    const converted = await save(docker, tag, { outDir: layoutDir, imageId: imageId.inspected });
-    if (converted.configDigest !== imageId.inspected && converted.manifestDigest !== imageId.inspected) {
-      throw mismatch(imageId.inspected, converted);
-    }
-    if (converted.configDigest !== imageId.printed && converted.manifestDigest !== imageId.printed) {
-      throw mismatch(imageId.printed, converted);
-    }
-    return { layoutDir, engine: { name: "docker", version: abilities.server }, imageId: imageId.inspected };
-  } finally {
-    await remove(docker, tag);
-  }
-}
 async function openDocker(commands2) {
   const path7 = systemProgram("docker");
   if (path7 === void 0) throw engineMissing("no docker program is installed");
@@ -93481,6 +93653,64 @@ async function openDocker(commands2) {
   const { Client: client, Server: server } = parsed2.data;
   const builder = builderOf(client.Version, plugin);
   return { docker, abilities: { client: client.Version, server: server.Version, builder } };
+}
+async function saveImage(docker, image, into) {
+  const { commands: commands2, program } = docker;
+  const running = commands2.stream({ program, args: ["save", image], grant: "engine", timeoutMs: SAVE_MS });
+  const converting = importDockerArchive(running.stdout, { ...into, gzipLevel: 1 });
+  const [saved, converted] = await Promise.allSettled([running.done, converting]);
+  if (saved.status === "rejected") throw saved.reason;
+  if (converted.status === "rejected") throw converted.reason;
+  return converted.value;
+}
+async function quick(docker, args) {
+  const { commands: commands2, program } = docker;
+  return (await commands2.run({ program, args, grant: "engine", timeoutMs: QUICK_MS2 })).stdout;
+}
+function notAnswering(thrown) {
+  if (!(thrown instanceof GateError) || !["exit-code", "timed-out"].includes(thrown.reason)) return thrown;
+  return engineMissing("no Docker engine answers", thrown);
+}
+function engineMissing(why, cause) {
+  const message = `${why}. Start one (and check DOCKER_HOST), or give a ready image: --subject oci-layout:DIR.`;
+  return new GateError("tool", { reason: "engine-missing", message, cause });
+}
+function idMismatch(id, converted) {
+  const message = `The engine names ${id}, but what it saved is ${converted.configDigest} (manifest ${converted.manifestDigest}).`;
+  return new GateError("integrity", { reason: "image-id-mismatch", message });
+}
+function parseJson5(text4) {
+  try {
+    return JSON.parse(text4);
+  } catch {
+    return void 0;
+  }
+}
+
+// src/build/docker.ts
+var BUILD_MS2 = 6 * 60 * 6e4;
+var TAIL_CHARACTERS = 64 * 1024;
+var MAX_PRINTED = 256 * 1024 * 1024;
+async function buildWithDocker(services, request) {
+  const { docker, abilities } = await openDocker(services.commands);
+  const tag = `portcullis-build:${(0, import_node_crypto16.randomBytes)(12).toString("hex")}`;
+  const iidFile = (0, import_node_path29.join)(services.workDir, "image-id");
+  const layoutDir = (0, import_node_path29.join)(services.workDir, "layout");
+  await build(docker, abilities, buildArguments(request, abilities, { iidFile, tag }));
+  try {
+    const imageId = await reportedId(docker, tag, iidFile);
+    await (0, import_promises31.mkdir)(layoutDir, { recursive: true });
+    const converted = await saveImage(docker, tag, { outDir: layoutDir, imageId: imageId.inspected });
+    if (converted.configDigest !== imageId.inspected && converted.manifestDigest !== imageId.inspected) {
+      throw idMismatch(imageId.inspected, converted);
+    }
+    if (converted.configDigest !== imageId.printed && converted.manifestDigest !== imageId.printed) {
+      throw idMismatch(imageId.printed, converted);
+    }
+    return { layoutDir, engine: { name: "docker", version: abilities.server }, imageId: imageId.inspected };
+  } finally {
+    await remove(docker, tag);
+  }
 }
 async function build(docker, abilities, args) {
   const { commands: commands2, program } = docker;
@@ -93519,40 +93749,38 @@ async function reportedId(docker, tag, iidFile) {
   const message = "The engine reports no image id for what it built. Try again, or another engine version.";
   throw new GateError("evidence", { reason: "image-id-missing", message });
 }
-async function save(docker, tag, into) {
-  const { commands: commands2, program } = docker;
-  const running = commands2.stream({ program, args: ["save", tag], grant: "engine", timeoutMs: BUILD_MS2 });
-  const converting = importDockerArchive(running.stdout, { ...into, gzipLevel: 1 });
-  const [saved, converted] = await Promise.allSettled([running.done, converting]);
-  if (saved.status === "rejected") throw saved.reason;
-  if (converted.status === "rejected") throw converted.reason;
-  return converted.value;
-}
 async function remove(docker, tag) {
   await quick(docker, ["image", "rm", "--no-prune", tag]).catch(() => void 0);
 }
-async function quick(docker, args) {
-  const { commands: commands2, program } = docker;
-  return (await commands2.run({ program, args, grant: "engine", timeoutMs: QUICK_MS2 })).stdout;
-}
-function notAnswering(thrown) {
-  if (!(thrown instanceof GateError) || !["exit-code", "timed-out"].includes(thrown.reason)) return thrown;
-  return engineMissing("no Docker engine answers", thrown);
-}
-function engineMissing(why, cause) {
-  const message = `${why}. Start one (and check DOCKER_HOST), or give a ready image: --subject oci-layout:DIR.`;
-  return new GateError("tool", { reason: "engine-missing", message, cause });
-}
-function mismatch(id, converted) {
-  const message = `The engine built ${id}, but what it saved is ${converted.configDigest} (manifest ${converted.manifestDigest}).`;
-  return new GateError("integrity", { reason: "image-id-mismatch", message });
-}
-function parseJson5(text4) {
-  try {
-    return JSON.parse(text4);
-  } catch {
-    return void 0;
+
+// src/build/docker-image.ts
+var import_promises32 = require("node:fs/promises");
+var import_node_path30 = require("node:path");
+async function takeFromDocker(services, reference2) {
+  const { docker } = await openDocker(services.commands);
+  const imageId = await idOf3(docker, reference2);
+  const layoutDir = (0, import_node_path30.join)(services.workDir, "layout");
+  await (0, import_promises32.mkdir)(layoutDir, { recursive: true });
+  const converted = await saveImage(docker, imageId, { outDir: layoutDir, imageId });
+  if (converted.configDigest !== imageId && converted.manifestDigest !== imageId) {
+    throw idMismatch(imageId, converted);
   }
+  return { layoutDir, engine: null, imageId };
+}
+async function idOf3(docker, reference2) {
+  const args = ["image", "inspect", "--format", "{{.Id}}", reference2];
+  const printed = await quick(docker, args).catch((thrown) => {
+    throw absent(reference2, thrown);
+  });
+  const id = printed.trim();
+  if (isDigest(id)) return id;
+  const message = `The engine reports no image id for '${reference2}'. Try another engine version.`;
+  throw new GateError("evidence", { reason: "image-id-missing", message });
+}
+function absent(reference2, thrown) {
+  if (!(thrown instanceof GateError) || !/no such (?:image|object)/i.test(thrown.message)) return thrown;
+  const message = `The Docker engine has no image '${reference2}'. Build or pull it first, or check the name.`;
+  return new GateError("config", { reason: "image-absent", message, cause: thrown });
 }
 
 // src/build/labels.ts
@@ -93564,20 +93792,149 @@ function sourceLabels(facts, asked) {
 }
 
 // src/build/prebuilt.ts
-var import_promises32 = require("node:fs/promises");
-var import_node_path29 = require("node:path");
+var import_promises35 = require("node:fs/promises");
+var import_node_path32 = require("node:path");
+
+// src/oci/image-archive.ts
+var import_node_fs10 = require("node:fs");
+var import_promises34 = require("node:fs/promises");
+
+// src/oci/oci-archive.ts
+var import_node_crypto17 = require("node:crypto");
+var import_promises33 = require("node:fs/promises");
+var import_node_path31 = require("node:path");
+var BLOB2 = /^blobs\/sha256\/([0-9a-f]{64})$/;
+var DOCUMENTS = /* @__PURE__ */ new Set(["oci-layout", "index.json"]);
+var FOLDERS = /* @__PURE__ */ new Set(["", "blobs", "blobs/sha256"]);
+var MAX_ENTRIES = 1e4;
+var MAX_DOCUMENT2 = 4 * 1024 * 1024;
+async function unpackOciArchive(tar, outDir) {
+  await (0, import_promises33.mkdir)((0, import_node_path31.join)(outDir, "blobs", "sha256"), { recursive: true });
+  const unpacking = { outDir, seen: /* @__PURE__ */ new Set(), open: /* @__PURE__ */ new Set() };
+  try {
+    await readTar(tar, (entry) => take4(unpacking, entry), { maxEntries: MAX_ENTRIES });
+  } finally {
+    for (const handle of unpacking.open) await handle.close().catch(() => void 0);
+  }
+}
+async function take4(unpacking, { path: path7, type, size: size2 }) {
+  if (type === "directory" && FOLDERS.has(path7)) return void 0;
+  const hex3 = BLOB2.exec(path7)?.[1];
+  if (type !== "file" || hex3 === void 0 && !DOCUMENTS.has(path7)) {
+    throw refuse4("archive-entry", `it holds a ${type} that belongs to no OCI layout: ${path7.slice(0, 200)}`);
+  }
+  if (unpacking.seen.has(path7)) throw refuse4("archive-duplicate", `it holds ${path7} twice`);
+  if (hex3 === void 0 && size2 > MAX_DOCUMENT2) {
+    throw refuse4("archive-document-size", `its ${path7} is ${size2} bytes long`);
+  }
+  unpacking.seen.add(path7);
+  return await fileSink2(unpacking, path7, hex3);
+}
+async function fileSink2(unpacking, path7, hex3) {
+  const handle = await (0, import_promises33.open)((0, import_node_path31.join)(unpacking.outDir, path7), "wx");
+  unpacking.open.add(handle);
+  const hash2 = (0, import_node_crypto17.createHash)("sha256");
+  return {
+    async write(piece) {
+      hash2.update(piece);
+      await handle.writeFile(piece);
+    },
+    async end() {
+      unpacking.open.delete(handle);
+      await handle.close();
+      const found = hash2.digest("hex");
+      if (hex3 !== void 0 && found !== hex3) {
+        throw refuse4("archive-blob-digest", `its blob ${hex3} holds other bytes (sha256:${found})`);
+      }
+    }
+  };
+}
+function refuse4(reason, what) {
+  const message = `The OCI archive is refused: ${what}. Write it again, for example with skopeo copy.`;
+  return new GateError("integrity", { reason, message });
+}
+
+// src/oci/image-archive.ts
+var READ2 = 1024 * 1024;
+var MAX_ARCHIVE = 64 * 1024 ** 3;
+var MAX_ENTRIES2 = 1e4;
+var PACKED = [
+  ["gzip", Buffer.from([31, 139])],
+  ["zstd", Buffer.from([40, 181, 47, 253])],
+  ["bzip2", Buffer.from("BZh")],
+  ["xz", Buffer.from([253, 55, 122, 88, 90])]
+];
+async function importImageArchive(file2, to) {
+  const handle = await openArchive(file2, to.maxBytes ?? MAX_ARCHIVE);
+  try {
+    const kind = await kindOf(file2, handle);
+    if (kind === "oci") await unpackOciArchive(from(handle), to.outDir);
+    else await importDockerArchive(from(handle), { outDir: to.outDir, gzipLevel: 1 });
+    return kind;
+  } catch (thrown) {
+    throw explained2(file2, thrown);
+  } finally {
+    await handle.close();
+  }
+}
+async function openArchive(file2, maxBytes) {
+  const handle = await (0, import_promises34.open)(file2, import_node_fs10.constants.O_RDONLY | import_node_fs10.constants.O_NONBLOCK).catch((cause) => {
+    if (systemErrorCode(cause) !== "ENOENT") throw explained2(file2, cause);
+    throw refuse5("archive-absent", `'${file2}' does not exist. Give archive:FILE, relative to the workspace.`);
+  });
+  const stat9 = await handle.stat();
+  if (stat9.isFile() && stat9.size <= maxBytes) return handle;
+  await handle.close();
+  if (!stat9.isFile()) throw refuse5("archive-not-file", `'${file2}' is no regular file. Give archive:FILE.`);
+  const message = `'${file2}' is ${stat9.size} bytes long; an archive may have ${maxBytes}.`;
+  throw new GateError("evidence", { reason: "archive-too-large", message });
+}
+async function kindOf(file2, handle) {
+  const { buffer: head } = await handle.read(Buffer.alloc(8), 0, 8, 0);
+  const packed = PACKED.find(([, magic]) => head.subarray(0, magic.length).equals(magic));
+  if (packed !== void 0) {
+    throw refuse5(
+      "archive-packed",
+      `'${file2}' is compressed with ${packed[0]}. Unpack it to a plain tar first.`
+    );
+  }
+  const names = /* @__PURE__ */ new Set();
+  const note = ({ path: path7 }) => {
+    names.add(path7);
+  };
+  await readTar(from(handle), note, { maxEntries: MAX_ENTRIES2 });
+  if (names.has("manifest.json")) return "docker";
+  if (names.has("oci-layout") && names.has("index.json")) return "oci";
+  const message = `'${file2}' is no image archive: it has neither manifest.json (docker save) nor oci-layout and index.json.`;
+  throw refuse5("archive-kind", message);
+}
+function from(handle) {
+  return handle.createReadStream({ start: 0, autoClose: false, highWaterMark: READ2 });
+}
+function explained2(file2, thrown) {
+  const code2 = systemErrorCode(thrown);
+  if (thrown instanceof GateError || code2 === void 0) return thrown;
+  const reason = code2 === "ENOSPC" || code2 === "EDQUOT" ? "disk-full" : "archive-unreadable";
+  const message = `'${file2}' cannot be unpacked: ${describeError(thrown)}`;
+  return new GateError("tool", { reason, message, cause: thrown });
+}
+function refuse5(reason, message) {
+  return new GateError("config", { reason, message });
+}
+
+// src/build/prebuilt.ts
 var PARTS = ["oci-layout", "index.json", "blobs"];
-async function copyLayout(from, workDir) {
-  const layoutDir = (0, import_node_path29.join)(workDir, "layout");
-  await (0, import_promises32.mkdir)(layoutDir, { mode: 493 });
+async function copyLayout(from2, workDir) {
+  const layoutDir = (0, import_node_path32.join)(workDir, "layout");
+  await (0, import_promises35.mkdir)(layoutDir, { mode: 493 });
   for (const part of PARTS) {
-    const source = (0, import_node_path29.join)(from, part);
-    if (await (0, import_promises32.lstat)(source).catch(() => null) === null) {
-      const message = `'${from}' has no ${part}: it is no OCI layout. Give oci-layout:DIR with index.json and blobs/.`;
+    const source = (0, import_node_path32.join)(from2, part);
+    if (await (0, import_promises35.lstat)(source).catch(() => null) === null) {
+      const message = `'${from2}' has no ${part}: it is no OCI layout. Give oci-layout:DIR with index.json and blobs/.`;
       throw new GateError("config", { reason: "layout-missing", message });
     }
     try {
-      await (0, import_promises32.cp)(source, (0, import_node_path29.join)(layoutDir, part), { recursive: true, errorOnExist: true, force: false });
+      await (0, import_promises35.cp)(source, (0, import_node_path32.join)(layoutDir, part), { recursive: true, errorOnExist: true, force: false });
     } catch (cause) {
       const message = `'${source}' cannot be copied: ${describeError(cause)}`;
       const reason = isDiskFull(cause) ? "disk-full" : "layout-not-copied";
@@ -93586,14 +93943,31 @@ async function copyLayout(from, workDir) {
   }
   return { layoutDir, engine: null, imageId: null };
 }
+async function unpackArchive(file2, workDir) {
+  const layoutDir = (0, import_node_path32.join)(workDir, "layout");
+  await (0, import_promises35.mkdir)(layoutDir, { mode: 493 });
+  await importImageArchive(file2, { outDir: layoutDir });
+  return { layoutDir, engine: null, imageId: null };
+}
 function isDiskFull(cause) {
   const code2 = systemErrorCode(cause);
   return code2 === "ENOSPC" || code2 === "EDQUOT";
 }
 
+// src/build/pulled.ts
+var import_node_path33 = require("node:path");
+async function pullImage(services, from2) {
+  const layoutDir = (0, import_node_path33.join)(services.workDir, "layout");
+  await pullByDigest(services.crane, { ...from2, layoutDir });
+  const { subject } = await openLayout(layoutDir, { name: from2.image.name });
+  if (subject.digest === from2.digest) return { layoutDir, engine: null, imageId: null };
+  const message = `${pinnedReference(from2.image, from2.digest)} came as ${subject.digest}. Do not use this registry.`;
+  throw new GateError("integrity", { reason: "pulled-digest-differs", message });
+}
+
 // src/commands/dockerfile.ts
-var import_promises34 = require("node:fs/promises");
-var import_node_path31 = require("node:path");
+var import_promises37 = require("node:fs/promises");
+var import_node_path35 = require("node:path");
 
 // src/evidence/dockerfile.ts
 var import_dockerfile_ast = __toESM(require_main(), 1);
@@ -93604,11 +93978,11 @@ var PINNED = /@sha256:[0-9a-f]{64}$/;
 var VARIABLE = /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))/g;
 function parseDockerfile(text4, file2, options = {}) {
   if (text4.length > MAX_CHARACTERS)
-    throw refuse3("dockerfile-too-large", `${file2} has ${text4.length} characters`);
+    throw refuse6("dockerfile-too-large", `${file2} has ${text4.length} characters`);
   const parsed2 = import_dockerfile_ast.DockerfileParser.parse(text4);
   const all = parsed2.getInstructions();
   if (all.length > MAX_INSTRUCTIONS)
-    throw refuse3("dockerfile-too-large", `${file2} has ${all.length} instructions`);
+    throw refuse6("dockerfile-too-large", `${file2} has ${all.length} instructions`);
   const values = globalValues(parsed2.getInitialARGs(), options.buildArgs ?? {});
   const stages2 = stagesOf(all, values, file2);
   const final = targetStage(stages2, options.target, file2);
@@ -93650,19 +94024,19 @@ function expand(text4, values) {
   );
 }
 function tooLong() {
-  return refuse3("dockerfile-too-large", `a value in the Dockerfile is longer than ${MAX_EXPANDED} characters`);
+  return refuse6("dockerfile-too-large", `a value in the Dockerfile is longer than ${MAX_EXPANDED} characters`);
 }
 function stagesOf(all, values, file2) {
   const stages2 = [];
-  for (const from of all) {
-    if (!(from instanceof import_dockerfile_ast.From)) continue;
-    const image = expand(from.getImage() ?? "", values);
+  for (const from2 of all) {
+    if (!(from2 instanceof import_dockerfile_ast.From)) continue;
+    const image = expand(from2.getImage() ?? "", values);
     stages2.push({
-      from,
-      name: from.getBuildStage()?.toLowerCase(),
+      from: from2,
+      name: from2.getBuildStage()?.toLowerCase(),
       image,
       parent: stageNamed(stages2, image),
-      location: locationOf(from, file2)
+      location: locationOf(from2, file2)
     });
   }
   return stages2;
@@ -93672,12 +94046,12 @@ function stageNamed(stages2, name) {
   return found === -1 ? void 0 : found;
 }
 function targetStage(stages2, target2, file2) {
-  if (stages2.length === 0) throw refuse3("dockerfile-no-from", `${file2} has no FROM`);
+  if (stages2.length === 0) throw refuse6("dockerfile-no-from", `${file2} has no FROM`);
   const numbered = target2 !== void 0 && /^[0-9]+$/.test(target2) ? Number(target2) : void 0;
   const named2 = target2 === void 0 ? stages2.length - 1 : stageNamed(stages2, target2);
   const index = named2 ?? numbered ?? -1;
   const stage2 = stages2[index];
-  if (stage2 === void 0) throw refuse3("dockerfile-no-target", `${file2} has no stage ${String(target2)}`);
+  if (stage2 === void 0) throw refuse6("dockerfile-no-target", `${file2} has no stage ${String(target2)}`);
   return { stage: stage2, index };
 }
 function chainOf(stages2, index) {
@@ -93723,13 +94097,13 @@ function basesOf(all, stages2, given) {
 }
 function copiedFrom(instruction) {
   if (instruction instanceof import_dockerfile_ast.Copy) {
-    const from = instruction.getFromFlag()?.getValue();
-    return from === void 0 || from === null ? [] : [from];
+    const from2 = instruction.getFromFlag()?.getValue();
+    return from2 === void 0 || from2 === null ? [] : [from2];
   }
   if (!(instruction instanceof import_dockerfile_ast.Run)) return [];
   return instruction.getFlags().flatMap((flag) => {
-    const from = flag.getName() === "mount" ? /(?:^|,)from=([^,]+)/.exec(flag.getValue() ?? "") : null;
-    return from?.[1] === void 0 ? [] : [from[1]];
+    const from2 = flag.getName() === "mount" ? /(?:^|,)from=([^,]+)/.exec(flag.getValue() ?? "") : null;
+    return from2?.[1] === void 0 ? [] : [from2[1]];
   });
 }
 function locationOf(instruction, file2) {
@@ -93737,7 +94111,7 @@ function locationOf(instruction, file2) {
   const line3 = start.line + 1;
   return { file: file2, line: line3, ...end2.line > start.line ? { endLine: end2.line + 1 } : {} };
 }
-function refuse3(reason, message) {
+function refuse6(reason, message) {
   return new GateError("evidence", {
     reason,
     message: `${message}; correct the Dockerfile or the input file`
@@ -93745,19 +94119,19 @@ function refuse3(reason, message) {
 }
 
 // src/commands/source-file.ts
-var import_node_fs10 = require("node:fs");
-var import_promises33 = require("node:fs/promises");
-var import_node_path30 = require("node:path");
+var import_node_fs11 = require("node:fs");
+var import_promises36 = require("node:fs/promises");
+var import_node_path34 = require("node:path");
 async function readSourceFile(path7, limits) {
-  const real = await (0, import_promises33.realpath)(path7).catch((thrown) => thrown);
+  const real = await (0, import_promises36.realpath)(path7).catch((thrown) => thrown);
   if (typeof real !== "string") {
     const code2 = systemErrorCode(real);
-    const link3 = await (0, import_promises33.lstat)(path7).catch(() => null);
+    const link3 = await (0, import_promises36.lstat)(path7).catch(() => null);
     if (link3 !== null) return { state: "refused", why: "is a link that leads nowhere" };
     if (code2 === "ENOENT" || code2 === "ENOTDIR") return { state: "absent" };
     return { state: "refused", why: `cannot be opened (${code2 ?? "unknown error"})` };
   }
-  const own2 = (0, import_node_path30.join)(await (0, import_promises33.realpath)((0, import_node_path30.dirname)(path7)), (0, import_node_path30.basename)(path7));
+  const own2 = (0, import_node_path34.join)(await (0, import_promises36.realpath)((0, import_node_path34.dirname)(path7)), (0, import_node_path34.basename)(path7));
   if (real !== own2 && !await liesWithin(real, limits.within))
     return { state: "refused", why: "is a link that leads out of the sources" };
   try {
@@ -93768,13 +94142,13 @@ async function readSourceFile(path7, limits) {
 }
 async function liesWithin(real, folders) {
   for (const folder of folders) {
-    const base = await (0, import_promises33.realpath)(folder).catch(() => null);
-    if (base !== null && real.startsWith(base.endsWith(import_node_path30.sep) ? base : `${base}${import_node_path30.sep}`)) return true;
+    const base = await (0, import_promises36.realpath)(folder).catch(() => null);
+    if (base !== null && real.startsWith(base.endsWith(import_node_path34.sep) ? base : `${base}${import_node_path34.sep}`)) return true;
   }
   return false;
 }
 async function readPlain(path7, maxBytes) {
-  const handle = await (0, import_promises33.open)(path7, import_node_fs10.constants.O_RDONLY | import_node_fs10.constants.O_NOFOLLOW | import_node_fs10.constants.O_NONBLOCK);
+  const handle = await (0, import_promises36.open)(path7, import_node_fs11.constants.O_RDONLY | import_node_fs11.constants.O_NOFOLLOW | import_node_fs11.constants.O_NONBLOCK);
   try {
     const stat9 = await handle.stat();
     const bytes = Buffer.alloc(Math.min(stat9.size, maxBytes) + 1);
@@ -93805,7 +94179,7 @@ async function readDockerfile(request, context) {
     throw new GateError("config", { reason, message });
   }
   try {
-    const name = (0, import_node_path31.relative)(context.workspace, path7);
+    const name = (0, import_node_path35.relative)(context.workspace, path7);
     const { target: target2, buildArgs } = request;
     const options = {
       buildArgs: Object.fromEntries(buildArgs.map((text4) => splitAtEquals(text4))),
@@ -93821,33 +94195,769 @@ async function readDockerfile(request, context) {
 async function refuseContextOutside(request, context) {
   const { workspace, trigger: trigger2 } = context;
   const folder = contextFolder(request, context);
-  const named2 = !leadsOut((0, import_node_path31.relative)(workspace, folder));
+  const named2 = !leadsOut((0, import_node_path35.relative)(workspace, folder));
   if (!named2 && trigger2.kind !== "event") return;
-  const real = await (0, import_promises34.realpath)(folder).catch(() => folder);
-  if (!leadsOut((0, import_node_path31.relative)(await (0, import_promises34.realpath)(workspace), real))) return;
+  const real = await (0, import_promises37.realpath)(folder).catch(() => folder);
+  if (!leadsOut((0, import_node_path35.relative)(await (0, import_promises37.realpath)(workspace), real))) return;
   const message = `context: '${request.context}' leads out of the workspace. Name a folder inside it that is no link.`;
   throw new GateError("config", { reason: "context-outside", message });
 }
 function leadsOut(path7) {
-  return path7 === ".." || path7.startsWith(`..${import_node_path31.sep}`) || (0, import_node_path31.isAbsolute)(path7);
+  return path7 === ".." || path7.startsWith(`..${import_node_path35.sep}`) || (0, import_node_path35.isAbsolute)(path7);
 }
 function dockerfilePath(request, context) {
-  return (0, import_node_path31.join)(contextFolder(request, context), request.file);
+  return (0, import_node_path35.join)(contextFolder(request, context), request.file);
 }
 function contextFolder(request, context) {
-  return (0, import_node_path31.resolve)(context.workspace, request.context);
+  return (0, import_node_path35.resolve)(context.workspace, request.context);
 }
 function splitAtEquals(text4) {
   const at2 = text4.indexOf("=");
   return [text4.slice(0, at2), text4.slice(at2 + 1)];
 }
 
-// src/commands/build-subject.ts
-async function buildSubject(given, context) {
-  const { request, services, commands: commands2 } = given;
-  if (request.subject.kind === "oci-layout") {
-    return await copyLayout((0, import_node_path32.resolve)(context.workspace, request.subject.dir), services.workDir);
+// src/commands/registry-commands.ts
+var import_promises42 = require("node:fs/promises");
+var import_node_path39 = require("node:path");
+
+// src/tools/commands.ts
+var import_promises40 = require("node:fs/promises");
+var import_node_path38 = require("node:path");
+var import_node_stream6 = require("node:stream");
+var import_promises41 = require("node:stream/promises");
+
+// src/tools/grants.ts
+var PROXY = [
+  ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"],
+  ...["http_proxy", "https_proxy", "no_proxy", "all_proxy"]
+];
+var CERTIFICATES = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+var LIMITS = ["GOMAXPROCS", "GOMEMLIMIT", "SOURCE_DATE_EPOCH"];
+var DOCKER_CLIENT = [
+  ...["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"],
+  ...["DOCKER_API_VERSION", "BUILDX_CONFIG", "BUILDX_BUILDER", "BUILDKIT_HOST"]
+];
+var KMS = [
+  ...["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"],
+  ...["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE", "AWS_CONFIG_FILE"],
+  ...["AWS_SHARED_CREDENTIALS_FILE", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"],
+  ...["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "GOOGLE_APPLICATION_CREDENTIALS"],
+  ...["VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "TRANSIT_SECRET_ENGINE_PATH"]
+];
+var GRANTS = {
+  scanner: {
+    inherited: [],
+    settable: ["SYFT_CHECK_FOR_APP_UPDATE", "SYFT_PARALLELISM", "SYFT_CACHE_DIR", ...LIMITS],
+    fresh: true
+  },
+  engine: {
+    inherited: [
+      ...["PATH", "HOME", "USER", "TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK"],
+      ...[...DOCKER_CLIENT, ...PROXY, ...CERTIFICATES]
+    ],
+    settable: [
+      ...[
+        "DOCKER_BUILDKIT",
+        "BUILDKIT_PROGRESS",
+        "BUILDX_NO_DEFAULT_ATTESTATIONS",
+        "BUILDX_METADATA_PROVENANCE"
+      ],
+      ...["BUILDAH_ISOLATION", "STORAGE_DRIVER", "REGISTRY_AUTH_FILE", ...LIMITS]
+    ],
+    fresh: false
+  },
+  registry: {
+    inherited: [
+      ...["PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE"],
+      ...[...PROXY, ...CERTIFICATES]
+    ],
+    settable: [...LIMITS],
+    fresh: false
+  },
+  signer: {
+    inherited: [...PROXY, ...CERTIFICATES],
+    settable: ["COSIGN_PASSWORD", "TUF_ROOT", "HOME", ...KMS, ...LIMITS],
+    fresh: true
+  },
+  toolchain: {
+    inherited: [
+      ...["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "PORTCULLIS_CACHE"],
+      ...[
+        "GOPROXY",
+        "GOSUMDB",
+        "GONOSUMDB",
+        "GONOPROXY",
+        "GOPRIVATE",
+        "GOINSECURE",
+        ...PROXY,
+        ...CERTIFICATES
+      ]
+    ],
+    settable: [
+      "GIT_CONFIG_NOSYSTEM",
+      "GIT_CONFIG_GLOBAL",
+      "GIT_NO_REPLACE_OBJECTS",
+      "GIT_TERMINAL_PROMPT",
+      ...LIMITS
+    ],
+    fresh: false
   }
+};
+var SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+function needsFreshFolders(grant) {
+  return GRANTS[grant].fresh;
+}
+function grantEnvironment(grant, source, given) {
+  const list2 = GRANTS[grant];
+  const result2 = { LANG: "C.UTF-8" };
+  for (const name of list2.inherited) {
+    const value = source[name];
+    if (value !== void 0) result2[name] = value;
+  }
+  if (list2.fresh) {
+    if (given.folders === void 0) throw new TypeError(`the grant ${grant} needs fresh folders`);
+    Object.assign(result2, { PATH: SYSTEM_PATH, HOME: given.folders.home, TMPDIR: given.folders.tmp });
+  }
+  for (const [name, value] of Object.entries(given.variables ?? {})) {
+    if (!list2.settable.includes(name) && !list2.inherited.includes(name))
+      throw new TypeError(`the grant ${grant} does not hold the variable ${name}`);
+    result2[name] = value;
+  }
+  return result2;
+}
+
+// src/tools/ladder.ts
+var import_node_crypto18 = require("node:crypto");
+var import_promises39 = require("node:fs/promises");
+var import_node_path37 = require("node:path");
+
+// src/tools/bound-paths.ts
+var import_promises38 = require("node:fs/promises");
+var import_node_path36 = require("node:path");
+var MAX_ENTRIES3 = 5e5;
+var READ_FILE = 4;
+var READ_FOLDER = 5;
+async function readableFor(path7, workDir) {
+  const own2 = isBelow(path7, workDir);
+  if (await allReadable(path7, { left: MAX_ENTRIES3, own: own2 })) return { kind: "read", from: path7, to: path7 };
+  const mirror = (0, import_node_path36.join)(await (0, import_promises38.mkdtemp)((0, import_node_path36.join)(workDir, "mirror-")), "path");
+  await mirrorPath(path7, mirror);
+  return { kind: "read", from: mirror, to: path7 };
+}
+function isBelow(path7, folder) {
+  return path7.startsWith(`${folder}/`);
+}
+async function allReadable(path7, walk3) {
+  walk3.left -= 1;
+  if (walk3.left < 0)
+    throw new GateError("tool", { reason: "too-many-files", message: `${path7} holds too many files.` });
+  const found = await (0, import_promises38.lstat)(path7).catch((cause) => {
+    const message = `${path7} cannot be handed to a scanner: ${describeError(cause)}.`;
+    throw new GateError("tool", { reason: "confined-path-missing", message, cause });
+  });
+  if (found.isSymbolicLink()) return true;
+  const needed = found.isDirectory() ? READ_FOLDER : READ_FILE;
+  if ((found.mode & needed) !== needed) {
+    if (!walk3.own || !found.isDirectory() && found.nlink > 1) return false;
+    await (0, import_promises38.chmod)(path7, found.mode & 4095 | needed);
+  }
+  if (!found.isDirectory()) return true;
+  for await (const entry of await (0, import_promises38.opendir)(path7))
+    if (!await allReadable((0, import_node_path36.join)(path7, entry.name), walk3)) return false;
+  return true;
+}
+async function mirrorPath(from2, to) {
+  const found = await (0, import_promises38.lstat)(from2);
+  if (found.isDirectory()) {
+    await (0, import_promises38.mkdir)(to, { mode: 493 });
+    await (0, import_promises38.chmod)(to, 493);
+    for await (const entry of await (0, import_promises38.opendir)(from2))
+      await mirrorPath((0, import_node_path36.join)(from2, entry.name), (0, import_node_path36.join)(to, entry.name));
+  } else if (found.isFile()) await mirrorFile(from2, to, found.mode);
+}
+async function mirrorFile(from2, to, mode) {
+  if ((mode & READ_FILE) === READ_FILE) {
+    try {
+      await (0, import_promises38.link)(from2, to);
+      return;
+    } catch {
+    }
+  }
+  await (0, import_promises38.copyFile)(from2, to, import_promises38.constants.COPYFILE_FICLONE);
+  await (0, import_promises38.chmod)(to, mode & 73 ? 493 : 420);
+}
+async function writableFor(path7, { otherUser: otherUser2, workDir }) {
+  await (0, import_promises38.mkdir)(path7, { recursive: true });
+  const { mode } = await (0, import_promises38.stat)(path7);
+  if (otherUser2) await (0, import_promises38.chmod)(path7, 511);
+  return {
+    bound: { kind: "write", from: path7, to: path7 },
+    close: async () => {
+      if (otherUser2 && !isBelow(path7, workDir)) await (0, import_promises38.chmod)(path7, mode & 4095);
+      await checkTree(path7, { left: MAX_ENTRIES3 });
+    }
+  };
+}
+async function checkTree(path7, count2) {
+  for await (const entry of await (0, import_promises38.opendir)(path7)) {
+    const child2 = (0, import_node_path36.join)(path7, entry.name);
+    count2.left -= 1;
+    if (count2.left < 0 || !(entry.isFile() || entry.isDirectory()))
+      throw new GateError("integrity", {
+        reason: "foreign-output",
+        message: `A confined program left something other than files and folders in its output folder: ${JSON.stringify(entry.name)}.`
+      });
+    if (process.getuid?.() === 0) await (0, import_promises38.lchown)(child2, 0, process.getgid?.() ?? 0);
+    if (entry.isDirectory()) await checkTree(child2, count2);
+  }
+}
+
+// src/tools/process.ts
+var import_node_child_process = require("node:child_process");
+var import_node_stream5 = require("node:stream");
+
+// src/tools/output.ts
+var TAIL_LINES = 20;
+var LINE_CHARACTERS = 400;
+var ESCAPES = new RegExp(
+  "\\u001b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)?|.)?",
+  "gu"
+);
+var FORBIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+function neutralise(text4) {
+  return text4.replace(/\r\n?/gu, "\n").replace(ESCAPES, "").replace(FORBIDDEN, (found) => found === "\n" ? "\n" : found === "	" ? " " : "·").replace(/::/gu, ": :").replace(/:(?=:)/gu, ": ").replace(/##\[/gu, "# #[");
+}
+function tailOf(text4) {
+  const lines = neutralise(text4.slice(-64 * 1024)).split("\n").map((line3) => line3.trimEnd()).filter((line3) => line3 !== "");
+  return lines.slice(-TAIL_LINES).map((line3) => line3.length > LINE_CHARACTERS ? `${line3.slice(0, LINE_CHARACTERS)}…` : line3).join("\n");
+}
+function redact(text4, secrets) {
+  return secrets.filter((secret) => secret.length >= 4).reduce((rest, secret) => rest.replaceAll(secret, "***"), text4);
+}
+
+// src/tools/endings.ts
+var CONFINEMENT_EXIT = 125;
+var CONFINEMENT_MARK = "portcullis-confinement-failed";
+function whyFailed(start, ending2) {
+  const tail = redact(tailOf(ending2.stderr), start.secrets);
+  const last2 = tail === "" ? "" : `
+Its last lines:
+${tail}`;
+  return new GateError("tool", { ...describeEnding(start, ending2, last2) });
+}
+function describeEnding(start, ending2, last2) {
+  const { name } = start;
+  switch (ending2.cause) {
+    case "timed-out":
+      return {
+        reason: "timed-out",
+        message: `${name} was stopped after its time limit of ${start.timeoutMs} ms.${last2}`
+      };
+    case "cancelled":
+      return { reason: "cancelled", message: `${name} was stopped because the run was cancelled.` };
+    case "stopped":
+      return { reason: "cancelled", message: `${name} was stopped because the run ended.` };
+    case "output-too-big":
+      return {
+        reason: "output-too-big",
+        message: `${name} wrote more than the ${start.maxOutputBytes} bytes allowed and was stopped.${last2}`
+      };
+    case void 0:
+      break;
+  }
+  if (ending2.code === CONFINEMENT_EXIT && ending2.stderr.includes(CONFINEMENT_MARK))
+    return {
+      reason: "confinement-failed",
+      message: `${name} was not started: its confinement could not be set up.${last2}`
+    };
+  const signal = ending2.signalName ?? (start.confined === true ? signalOfExit(ending2.code) : void 0);
+  if (signal !== void 0)
+    return { reason: "killed", message: `${name} was killed by ${signal} (out of memory?).${last2}` };
+  if (ending2.code === 0)
+    return {
+      reason: "left-running",
+      message: `${name} ended but left a process that holds its output open.${last2}`
+    };
+  return { reason: "exit-code", message: `${name} failed with exit code ${ending2.code ?? "unknown"}.${last2}` };
+}
+function signalOfExit(code2) {
+  return code2 !== null && code2 > 128 ? `signal ${code2 - 128}` : void 0;
+}
+function notStarted(start, error63) {
+  const message = `${start.name} could not be started: ${describeError(error63)}.`;
+  return new GateError("tool", { reason: "not-startable", message, cause: error63 });
+}
+
+// src/tools/process.ts
+var GRACE_MS = 2e3;
+var HELD_PIPE_MS = 1500;
+var GROUP_GONE_MS = 500;
+var TAIL_BYTES = 256 * 1024;
+function startProcess(start) {
+  const began = performance.now();
+  const child2 = (0, import_node_child_process.spawn)(start.file, [...start.args], {
+    cwd: start.cwd,
+    env: { ...start.environment },
+    detached: true,
+    shell: false,
+    stdio: ["pipe", "pipe", "pipe"],
+    windowsHide: true
+  });
+  const state = { held: false, exited: false };
+  const make = start.stdout === "tail" ? keepTail : () => keepAll(start.maxOutputBytes, () => end(watched, "output-too-big"));
+  const watched = {
+    start,
+    child: child2,
+    stdout: make(),
+    stderr: make(),
+    handedOut: new import_node_stream5.PassThrough(),
+    state
+  };
+  connect(watched);
+  const started = new Promise((resolve9, reject) => {
+    child2.once("spawn", resolve9);
+    child2.once("error", (error63) => reject(notStarted(start, error63)));
+  });
+  const done = waitForEnd(watched, began);
+  started.catch(() => void 0);
+  done.catch(() => void 0);
+  return {
+    stdout: watched.handedOut,
+    started,
+    done,
+    stop: async (why) => {
+      end(watched, why);
+      await done.catch(() => void 0);
+    },
+    output: () => watched.stdout.text() + watched.stderr.text()
+  };
+}
+function connect({ start, child: child2, stdout, stderr, handedOut }) {
+  if (start.stdout === "hand-out") child2.stdout.pipe(handedOut, { end: false });
+  else child2.stdout.on("data", stdout.push);
+  child2.stderr.on("data", stderr.push);
+  for (const stream of [child2.stdin, child2.stdout, child2.stderr, handedOut])
+    stream.on("error", () => void 0);
+  child2.stdin.end(start.stdin ?? "");
+}
+function end(watched, cause) {
+  if (watched.state.cause !== void 0) return;
+  watched.state.cause = cause;
+  signalGroup(watched, "SIGTERM");
+  const force = setTimeout(() => {
+    signalGroup(watched, "SIGKILL");
+    letGoOfPipes(watched);
+  }, GRACE_MS);
+  watched.child.once("close", () => clearTimeout(force));
+}
+function signalGroup({ start, child: child2, state }, signal) {
+  if (child2.pid !== void 0 && !state.exited) start.signalGroup(child2.pid, signal);
+}
+function letGoOfPipes({ child: child2 }) {
+  child2.stdout.destroy();
+  child2.stderr.destroy();
+}
+function waitForEnd(watched, began) {
+  const { start, child: child2, state, handedOut } = watched;
+  const timer = start.timeoutMs > 0 ? setTimeout(() => end(watched, "timed-out"), start.timeoutMs) : void 0;
+  return new Promise((resolve9, reject) => {
+    function fail(error63) {
+      clearTimeout(timer);
+      handedOut.destroy(error63);
+      reject(error63);
+    }
+    child2.once("error", (error63) => fail(notStarted(start, error63)));
+    child2.once("exit", () => onExit(watched));
+    child2.once("close", (code2, signalName) => {
+      clearTimeout(timer);
+      const stderr = watched.stderr.text();
+      void groupGone(child2.pid).then(() => {
+        const ending2 = { code: code2, signalName, cause: state.cause, held: state.held, stderr };
+        if (code2 !== 0 || state.cause !== void 0 || state.held) {
+          fail(whyFailed(start, ending2));
+          return;
+        }
+        handedOut.end();
+        resolve9({
+          stdout: watched.stdout.text(),
+          stderr,
+          milliseconds: Math.round(performance.now() - began)
+        });
+      });
+    });
+  });
+}
+function onExit(watched) {
+  const { start, child: child2, state } = watched;
+  signalGroup(watched, "SIGKILL");
+  state.exited = true;
+  if (start.stdout === "hand-out") return;
+  let held = setTimeout(() => {
+    held = setTimeout(() => {
+      state.held = true;
+      letGoOfPipes(watched);
+    }, HELD_PIPE_MS);
+  }, HELD_PIPE_MS);
+  child2.once("close", () => clearTimeout(held));
+}
+async function groupGone(pid) {
+  const deadline = performance.now() + GROUP_GONE_MS;
+  while (pid !== void 0 && performance.now() < deadline) {
+    try {
+      process.kill(-pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve9) => setTimeout(resolve9, 10));
+  }
+}
+function keepAll(limit, tooBig2) {
+  const chunks = [];
+  let size2 = 0;
+  return {
+    push: (chunk) => {
+      size2 += chunk.length;
+      if (size2 > limit) tooBig2();
+      else chunks.push(chunk);
+    },
+    text: () => Buffer.concat(chunks).toString("utf8")
+  };
+}
+function keepTail() {
+  let tail = Buffer.alloc(0);
+  return {
+    push: (chunk) => {
+      tail = Buffer.concat([tail, chunk]);
+      if (tail.length > TAIL_BYTES) tail = tail.subarray(tail.length - TAIL_BYTES);
+    },
+    text: () => tail.toString("utf8")
+  };
+}
+function signalOwnGroup(pid, signal) {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+  }
+}
+
+// src/tools/ladder.ts
+var SYSTEM_FILE = /^\/(?:usr|bin|sbin|lib|lib32|lib64|libx32)\//u;
+var PROBE_MS = 1e4;
+function createLadder(given) {
+  const { workDir } = given;
+  let chosen;
+  const rung = () => chosen ??= chooseRung(given);
+  return {
+    isolation: async () => (await rung())?.isolation ?? "none",
+    confine: async (start, paths) => {
+      const held = await rung();
+      if (held !== void 0) return await confineOn(held, start, { ...paths, workDir });
+      await Promise.all((paths.write ?? []).map((path7) => (0, import_promises39.mkdir)(path7, { recursive: true })));
+      return { start, finish: () => Promise.resolve() };
+    }
+  };
+}
+async function chooseRung({ workDir, rungs }) {
+  const who = { platform: process.platform, uid: process.getuid?.() ?? -1 };
+  const candidates = candidateRungs(who).filter((rung) => rungs?.includes(rung.isolation) ?? true);
+  for (const rung of candidates) if (await holds(rung, workDir)) return rung;
+  return void 0;
+}
+async function confineOn(rung, start, paths) {
+  const write = [.../* @__PURE__ */ new Set([...paths.write ?? [], ...paths.folders])];
+  const opened = await Promise.all(
+    write.map((path7) => writableFor(path7, { otherUser: rung.otherUser, workDir: paths.workDir }))
+  );
+  const wanted = [start.file, ...paths.read ?? []];
+  const read = [...new Set(wanted)].filter((path7) => !write.includes(path7) && !SYSTEM_FILE.test(path7));
+  const readable = await Promise.all(read.map((path7) => boundForReading(path7, rung, paths.workDir)));
+  const root = await (0, import_promises39.mkdtemp)((0, import_node_path37.join)(paths.workDir, "root-"));
+  const bound = [...readable, ...opened.map((folder) => folder.bound)].sort((a, b) => a.to.length - b.to.length);
+  const { cwd, environment, file: file2, args } = start;
+  const wrapped = rung.wrap({ root, cwd, bound, environment, file: file2, args });
+  return {
+    start: {
+      ...start,
+      ...wrapped,
+      confined: true,
+      cwd: "/",
+      environment: { PATH: SYSTEM_PATH },
+      signalGroup: signalFor(rung)
+    },
+    finish: () => takeBack(rung, opened, { root, own: paths.folders })
+  };
+}
+async function boundForReading(path7, rung, workDir) {
+  return rung.otherUser ? await readableFor(path7, workDir) : { kind: "read", from: path7, to: path7 };
+}
+async function takeBack(rung, opened, { root, own: own2 }) {
+  if (rung.elevated !== void 0) {
+    const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
+    const folders = opened.map((folder) => folder.bound.from);
+    const chown = systemProgram("chown") ?? "chown";
+    await quietly(rung.elevated, ["-n", "--", chown, "-R", "--no-dereference", owner, "--", ...folders]);
+  }
+  await (0, import_promises39.rm)(root, { recursive: true, force: true });
+  for (const path7 of own2) await (0, import_promises39.rm)(path7, { recursive: true, force: true });
+  for (const folder of opened) if (!own2.includes(folder.bound.to)) await folder.close();
+}
+function signalFor(rung) {
+  return (pid, signal) => {
+    try {
+      process.kill(-pid, signal);
+    } catch {
+    }
+    if (rung.elevated === void 0) return;
+    const kill = systemProgram("kill") ?? "kill";
+    void quietly(rung.elevated, ["-n", "--", kill, `-${signal.slice(3)}`, "--", `-${pid}`]);
+  };
+}
+async function quietly(file2, args) {
+  await startProcess(smallStart({ file: file2, args, cwd: "/" })).done.catch(() => void 0);
+}
+var PROBE_SCRIPT = `
+cat "$1/secret-note"
+if (: > "$1/planted") 2>/dev/null; then echo wrote-read-only; fi
+if ls "$4" >/dev/null 2>&1; then echo saw-outside; fi
+for interface in $(cut -d: -f1 -s /proc/net/dev); do echo "net $interface"; done
+if cat /proc/[0-9]*/environ 2>/dev/null | grep -q "$3"; then echo read-environment; fi
+echo done > "$2/answer"
+`;
+async function holds(rung, workDir) {
+  const base = await (0, import_promises39.mkdtemp)((0, import_node_path37.join)(workDir, "probe-"));
+  const [read, write, outside, home] = ["read", "write", "outside", "home"].map((name) => (0, import_node_path37.join)(base, name));
+  if (read === void 0 || write === void 0 || outside === void 0 || home === void 0) return false;
+  const marker = (0, import_node_crypto18.randomBytes)(16).toString("hex");
+  const note = (0, import_node_crypto18.randomBytes)(16).toString("hex");
+  const seconds2 = String(Math.ceil(PROBE_MS / 1e3));
+  const sentinel = startProcess({
+    ...smallStart({ file: systemProgram("sleep") ?? "sleep", args: [seconds2], cwd: "/" }),
+    environment: { SENTINEL: marker },
+    signalGroup: signalOwnGroup
+  });
+  try {
+    await Promise.all([read, write, outside, home].map((path7) => (0, import_promises39.mkdir)(path7, { mode: 448 })));
+    await (0, import_promises39.writeFile)((0, import_node_path37.join)(read, "secret-note"), `${note}
+`, { mode: 384 });
+    const prepared = await confineOn(
+      rung,
+      smallStart({
+        file: "/bin/sh",
+        args: ["-c", PROBE_SCRIPT, "probe", read, write, marker, outside],
+        cwd: write
+      }),
+      {
+        ...{ read: [read], write: [write], folders: [home], workDir }
+      }
+    );
+    const result2 = await startProcess(prepared.start).done;
+    await prepared.finish();
+    const answer = await (0, import_promises39.readFile)((0, import_node_path37.join)(write, "answer"), "utf8");
+    return answer === "done\n" && result2.stdout.split(/\s+/u).join(" ").trim() === `${note} net lo`;
+  } catch {
+    return false;
+  } finally {
+    await sentinel.stop("stopped");
+    await (0, import_promises39.rm)(base, { recursive: true, force: true });
+  }
+}
+function smallStart(what) {
+  return {
+    ...{ ...what, name: "confinement", environment: { PATH: SYSTEM_PATH } },
+    ...{ timeoutMs: PROBE_MS, stdin: void 0, maxOutputBytes: 64 * 1024, stdout: "capture", secrets: [] },
+    signalGroup: () => void 0
+  };
+}
+
+// src/tools/commands.ts
+var DEFAULT_OUTPUT_BYTES = 16 * 1024 * 1024;
+var SECRET_NAME = /PASSWORD|TOKEN|SECRET|KEY/u;
+function createCommands(options) {
+  const alive = /* @__PURE__ */ new Set();
+  const ladder = createLadder(options);
+  let stopped;
+  async function stopWith(cause) {
+    stopped ??= cause;
+    await Promise.all([...alive].map((running) => running.stop(cause)));
+  }
+  options.signal?.addEventListener("abort", () => void stopWith("cancelled"), { once: true });
+  async function begin(command, stdout) {
+    refuseWhenStopped2(command);
+    await checkProgram(command);
+    const prepared = await prepare(command, stdout);
+    refuseWhenStopped2(command);
+    options.log?.(`start ${command.program.name} (${command.grant})`);
+    const running = startProcess(prepared.start);
+    alive.add(running);
+    const forget = () => void alive.delete(running);
+    running.done.then(forget, forget);
+    return { running, finish: prepared.finish };
+  }
+  function refuseWhenStopped2(command) {
+    if (stopped === void 0 && options.signal?.aborted !== true) return;
+    throw new GateError("tool", {
+      reason: "cancelled",
+      message: `${command.program.name} was not started because the run was cancelled.`
+    });
+  }
+  async function prepare(command, stdout) {
+    const folders = needsFreshFolders(command.grant) ? await freshFolders(options.workDir) : void 0;
+    const variables = command.variables === void 0 ? {} : { variables: command.variables };
+    const environment = grantEnvironment(command.grant, options.environment, {
+      ...variables,
+      ...folders === void 0 ? {} : { folders }
+    });
+    const cwd = command.cwd ?? await (0, import_promises40.mkdtemp)((0, import_node_path38.join)(options.workDir, "cwd-"));
+    const start = { ...plainStart(command, stdout), cwd, environment };
+    if (command.grant !== "scanner" || folders === void 0)
+      return { start, finish: () => Promise.resolve() };
+    return ladder.confine(start, { ...command.paths, folders: [folders.home, folders.tmp] });
+  }
+  return {
+    run: async (command) => {
+      const { running, finish: finish2 } = await begin(command, "capture");
+      return await settle2(running.done, finish2);
+    },
+    stream: (command) => streamCommand(command, () => begin(command, "hand-out")),
+    serve: async (command) => {
+      const { running } = await begin({ ...command, timeoutMs: 0 }, "tail");
+      await running.started;
+      return { stop: () => running.stop("stopped"), output: running.output };
+    },
+    isolation: () => ladder.isolation(),
+    stopAll: () => stopWith("stopped")
+  };
+}
+async function settle2(done, finish2) {
+  try {
+    await done;
+  } catch (thrown) {
+    await finish2().catch(() => void 0);
+    throw thrown;
+  }
+  await finish2();
+  return await done;
+}
+function streamCommand(command, begin) {
+  const stdout = new import_node_stream6.PassThrough();
+  stdout.on("error", () => void 0);
+  async function follow2() {
+    try {
+      const { running, finish: finish2 } = await begin();
+      const handedOn = (0, import_promises41.finished)(running.stdout, { writable: false }).catch(() => void 0);
+      if (stdout.destroyed) running.stdout.resume();
+      else running.stdout.pipe(stdout, { end: false });
+      stdout.once("close", () => running.stdout.resume());
+      const result2 = await settle2(running.done, finish2);
+      await handedOn;
+      stdout.end();
+      return result2;
+    } catch (thrown) {
+      stdout.destroy(thrown instanceof Error ? thrown : new Error(`${command.program.name} failed`));
+      throw thrown;
+    }
+  }
+  const done = follow2();
+  done.catch(() => void 0);
+  return { stdout, done };
+}
+async function freshFolders(workDir) {
+  const base = await (0, import_promises40.mkdtemp)((0, import_node_path38.join)(workDir, "home-"));
+  const folders = { home: (0, import_node_path38.join)(base, "home"), tmp: (0, import_node_path38.join)(base, "tmp") };
+  await Promise.all([(0, import_promises40.mkdir)(folders.home), (0, import_promises40.mkdir)(folders.tmp)]);
+  return folders;
+}
+function plainStart(command, stdout) {
+  const variables = Object.entries(command.variables ?? {});
+  return {
+    name: command.program.name,
+    file: command.program.path,
+    args: command.args,
+    timeoutMs: command.timeoutMs,
+    stdin: command.stdin,
+    maxOutputBytes: command.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES,
+    stdout,
+    secrets: variables.filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value),
+    signalGroup: signalOwnGroup
+  };
+}
+async function checkProgram({ program }) {
+  const { name, path: path7, sha256: sha2564 } = program;
+  if (!(0, import_node_path38.isAbsolute)(path7)) throw new TypeError(`the program ${name} needs an absolute path`);
+  try {
+    await (0, import_promises40.access)(await (0, import_promises40.realpath)(path7), import_promises40.constants.X_OK);
+  } catch (cause) {
+    throw new GateError("tool", {
+      reason: "not-found",
+      message: `${name} is not there or may not be executed. Install it again, or choose another source of tools.`,
+      cause
+    });
+  }
+  if (sha2564 === void 0) return;
+  const found = await hashFile(path7);
+  if (found === sha2564) return;
+  throw new GateError("integrity", {
+    reason: "hash-changed",
+    message: `${name} was changed on the disk after it was checked (SHA-256 ${found}, expected ${sha2564}). It was not started.`
+  });
+}
+
+// src/commands/registry-commands.ts
+async function registryCommands({ services, request }, host = parseImageName(request.image).host) {
+  const { registryUsername, registryPassword } = request;
+  const own2 = parseImageName(request.image).host === host;
+  if (registryUsername === void 0 || registryPassword === void 0 || !own2) {
+    const commands3 = services.newCommands();
+    return { commands: commands3, close: () => commands3.stopAll() };
+  }
+  const dir = await dockerConfig(services.workDir, host, `${registryUsername}:${registryPassword}`);
+  const environment = { ...services.environment, DOCKER_CONFIG: dir };
+  const commands2 = createCommands({ environment, workDir: services.workDir, signal: services.signal });
+  async function close() {
+    await commands2.stopAll();
+    await (0, import_promises42.rm)(dir, { recursive: true, force: true });
+  }
+  return { commands: commands2, close };
+}
+async function dockerConfig(workDir, host, login2) {
+  const dir = (0, import_node_path39.join)(workDir, "registry-login");
+  await (0, import_promises42.mkdir)(dir, { mode: 448 });
+  const server = host === "docker.io" ? "https://index.docker.io/v1/" : host;
+  const auth = Buffer.from(login2).toString("base64");
+  await (0, import_promises42.writeFile)((0, import_node_path39.join)(dir, "config.json"), JSON.stringify({ auths: { [server]: { auth } } }), {
+    mode: 384
+  });
+  return dir;
+}
+
+// src/commands/build-subject.ts
+async function buildSubject(given, { context, tools: tools2 }) {
+  const { request, services, commands: commands2 } = given;
+  const { subject } = request;
+  const { workDir } = services;
+  switch (subject.kind) {
+    case "oci-layout":
+      return await copyLayout((0, import_node_path40.resolve)(context.workspace, subject.dir), workDir);
+    case "archive":
+      return await unpackArchive((0, import_node_path40.resolve)(context.workspace, subject.file), workDir);
+    case "docker":
+      return await takeFromDocker({ commands: commands2, workDir }, subject.reference);
+    case "registry":
+      return await pulled(given, subject, toolOf(tools2, "crane").program);
+    case "build":
+      return await build2(given, context);
+  }
+}
+async function pulled(given, from2, program) {
+  const { commands: commands2, close } = await registryCommands(given, from2.image.host);
+  try {
+    return await pullImage({ crane: { commands: commands2, program }, workDir: given.services.workDir }, from2);
+  } finally {
+    await close();
+  }
+}
+async function build2(given, context) {
+  const { request, services, commands: commands2 } = given;
   const { target: target2, platform: platform4, network } = request;
   return await buildWithDocker(
     { commands: commands2, workDir: services.workDir },
@@ -93874,8 +94984,8 @@ function sourceFacts(given, context) {
 }
 
 // src/commands/kev.ts
-var import_promises35 = require("node:fs/promises");
-var import_node_path33 = require("node:path");
+var import_promises43 = require("node:fs/promises");
+var import_node_path41 = require("node:path");
 var DAY4 = external_exports.string().regex(/^\d{4}-\d{2}-\d{2}$/);
 var FEED = external_exports.object({
   version: external_exports.string().max(40),
@@ -93884,7 +94994,7 @@ var FEED = external_exports.object({
 });
 async function readKevFeed(programRoot2) {
   try {
-    return present(FEED.parse(JSON.parse(await (0, import_promises35.readFile)((0, import_node_path33.join)(programRoot2, "data", "kev.json"), "utf8"))));
+    return present(FEED.parse(JSON.parse(await (0, import_promises43.readFile)((0, import_node_path41.join)(programRoot2, "data", "kev.json"), "utf8"))));
   } catch (thrown) {
     const why = `data/kev.json, which belongs to this program, cannot be read: ${describeError(thrown).slice(0, 300)}`;
     return missing("inspect", why);
@@ -93906,7 +95016,7 @@ function toolServices(services, commands2) {
 }
 
 // src/commands/policy-file.ts
-var import_node_path34 = require("node:path");
+var import_node_path42 = require("node:path");
 
 // src/policy/document.ts
 function readPolicyDocument(text4, file2) {
@@ -93990,7 +95100,7 @@ async function fromCommit(commands2, place2, names) {
 async function fromWorkingTree(workspace, names) {
   const found = [];
   for (const file2 of names) {
-    const path7 = file2.startsWith("/") ? file2 : (0, import_node_path34.join)(workspace, file2);
+    const path7 = file2.startsWith("/") ? file2 : (0, import_node_path42.join)(workspace, file2);
     const source = await readSourceFile(path7, { maxBytes: MAX_BYTES4, within: [workspace] });
     if (source.state === "absent") continue;
     if (source.state === "refused") {
@@ -94002,14 +95112,10 @@ async function fromWorkingTree(workspace, names) {
   return found;
 }
 
-// src/commands/release-subject.ts
-var import_promises50 = require("node:fs/promises");
-var import_node_path46 = require("node:path");
-
 // src/release/release.ts
-var import_node_crypto23 = require("node:crypto");
-var import_promises45 = require("node:fs/promises");
-var import_node_path42 = require("node:path");
+var import_node_crypto26 = require("node:crypto");
+var import_promises53 = require("node:fs/promises");
+var import_node_path50 = require("node:path");
 
 // src/registry/failure.ts
 function registryError(reason, message, cause) {
@@ -94046,7 +95152,7 @@ function networkCode(thrown) {
 }
 
 // src/registry/registry.ts
-var import_promises36 = require("node:timers/promises");
+var import_promises44 = require("node:timers/promises");
 
 // src/registry/challenge.ts
 var MAX_HEADER = 8192;
@@ -94131,12 +95237,12 @@ function hop(request, url2, watch2) {
     ...request.body === void 0 ? {} : { body: request.body }
   });
 }
-function redirectTarget(request, response, from) {
+function redirectTarget(request, response, from2) {
   if (![301, 302, 303, 307, 308].includes(response.status)) return null;
   const location = response.headers.get("location");
-  const target2 = location === null || !URL.canParse(location, from.href) ? null : new URL(location, from);
+  const target2 = location === null || !URL.canParse(location, from2.href) ? null : new URL(location, from2);
   if (target2 === null || request.method === "POST" || !sameSafety(request.url, target2)) {
-    throw registryError("registry-answer", `${from.host} redirects to a place that is not followed`);
+    throw registryError("registry-answer", `${from2.host} redirects to a place that is not followed`);
   }
   return target2;
 }
@@ -94365,7 +95471,7 @@ async function retried(session, attempt2) {
       const spent = performance.now() - started;
       if (tries >= limits.attempts || spent + pause > limits.retryBudgetMs)
         throw givenUp(thrown, options, tries);
-      await (0, import_promises36.setTimeout)(pause, void 0, { signal: options.signal }).catch(() => void 0);
+      await (0, import_promises44.setTimeout)(pause, void 0, { signal: options.signal }).catch(() => void 0);
     }
   }
 }
@@ -94385,10 +95491,10 @@ function parseRetryAfter(value, date6) {
 }
 
 // src/registry/blobs.ts
-var import_node_crypto17 = require("node:crypto");
+var import_node_crypto20 = require("node:crypto");
 
 // src/registry/manifests.ts
-var import_node_crypto16 = require("node:crypto");
+var import_node_crypto19 = require("node:crypto");
 var MANIFEST_TYPES2 = [
   "application/vnd.oci.image.index.v1+json",
   "application/vnd.oci.image.manifest.v1+json",
@@ -94407,7 +95513,7 @@ async function fetchManifest(registry3, reference2) {
       if (reply.status === 404) return null;
       if (reply.status !== 200) throw unexpected(what, reply.status);
       const bytes = await reply.read(MAX_MANIFEST_BYTES);
-      const digest2 = `sha256:${(0, import_node_crypto16.createHash)("sha256").update(bytes).digest("hex")}`;
+      const digest2 = `sha256:${(0, import_node_crypto19.createHash)("sha256").update(bytes).digest("hex")}`;
       if (isDigest(reference2) && digest2 !== reference2)
         throw servedBytesDiffer(what, `their digest is ${digest2}`);
       const mediaType = (reply.headers.get("content-type") ?? "").split(";")[0]?.trim() ?? "";
@@ -94448,7 +95554,7 @@ async function withBlob(registry3, blob, consume) {
   });
 }
 async function hashBody(reply, blob, keep) {
-  const hash2 = (0, import_node_crypto17.createHash)("sha256");
+  const hash2 = (0, import_node_crypto20.createHash)("sha256");
   let size2 = 0;
   for await (const chunk of reply.chunks()) {
     size2 += chunk.byteLength;
@@ -94493,7 +95599,7 @@ async function verifyObject(registry3, object2) {
 }
 
 // src/registry/attach.ts
-var import_promises38 = require("node:timers/promises");
+var import_promises46 = require("node:timers/promises");
 
 // src/evidence/bundle.ts
 var BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -94593,7 +95699,7 @@ function login(credentials) {
 }
 async function limited2(attachment, work) {
   const stop = new AbortController();
-  const deadline = (0, import_promises38.setTimeout)(attachment.deadlineMs ?? 12e4, void 0, { signal: stop.signal, ref: false });
+  const deadline = (0, import_promises46.setTimeout)(attachment.deadlineMs ?? 12e4, void 0, { signal: stop.signal, ref: false });
   const over = deadline.then(() => {
     throw registryError("registry-timeout", `${attachment.image.name} did not take an attestation in time`);
   });
@@ -94669,24 +95775,24 @@ async function attachAll(target2, statements) {
 }
 
 // src/release/key.ts
-var import_node_crypto18 = require("node:crypto");
-var import_promises40 = require("node:fs/promises");
-var import_node_path37 = require("node:path");
+var import_node_crypto21 = require("node:crypto");
+var import_promises48 = require("node:fs/promises");
+var import_node_path45 = require("node:path");
 
 // src/tools/cosign.ts
-var import_node_path36 = require("node:path");
-var import_promises39 = require("node:fs/promises");
+var import_node_path44 = require("node:path");
+var import_promises47 = require("node:fs/promises");
 var NO_SERVICES = '{"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","rekorTlogConfig":{},"tsaConfig":{}}';
 var NO_ROOTS = '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}';
 var SIGN_MS = 6e4;
 var VERIFY_MS = 12e4;
 async function writeOfflineConfiguration(dir) {
   const files = {
-    signingConfig: (0, import_node_path36.join)(dir, "signing-config.json"),
-    trustedRoot: (0, import_node_path36.join)(dir, "trusted-root.json")
+    signingConfig: (0, import_node_path44.join)(dir, "signing-config.json"),
+    trustedRoot: (0, import_node_path44.join)(dir, "trusted-root.json")
   };
-  await (0, import_promises39.writeFile)(files.signingConfig, NO_SERVICES);
-  await (0, import_promises39.writeFile)(files.trustedRoot, NO_ROOTS);
+  await (0, import_promises47.writeFile)(files.signingConfig, NO_SERVICES);
+  await (0, import_promises47.writeFile)(files.trustedRoot, NO_ROOTS);
   return files;
 }
 async function signStatement(cosign, key, request) {
@@ -94772,8 +95878,8 @@ function explainKey(thrown, what) {
   return new GateError("tool", { reason: "sign-failed", message, cause: thrown });
 }
 function verifyFailed(thrown, what) {
-  const explained2 = explainRegistryCommand(thrown, `verifying ${what}`);
-  if (!(explained2 instanceof GateError) || explained2.reason !== "push-failed") return explained2;
+  const explained3 = explainRegistryCommand(thrown, `verifying ${what}`);
+  if (!(explained3 instanceof GateError) || explained3.reason !== "push-failed") return explained3;
   const message = `${what} does not verify; nothing is tagged: ${thrown instanceof Error ? thrown.message : ""}`;
   return new GateError("integrity", { reason: "verify-failed", message, cause: thrown });
 }
@@ -94800,8 +95906,8 @@ async function openKey(services, signing2, workDir) {
 }
 function fingerprintOf(publicKey) {
   try {
-    const der = (0, import_node_crypto18.createPublicKey)(publicKey).export({ type: "spki", format: "der" });
-    return (0, import_node_crypto18.createHash)("sha256").update(der).digest("hex");
+    const der = (0, import_node_crypto21.createPublicKey)(publicKey).export({ type: "spki", format: "der" });
+    return (0, import_node_crypto21.createHash)("sha256").update(der).digest("hex");
   } catch {
     throw unusable("it holds no public key that can be read");
   }
@@ -94809,8 +95915,8 @@ function fingerprintOf(publicKey) {
 async function keyFile(services, key, workDir) {
   if (key.startsWith("env://")) return fromEnvironment(services, key.slice("env://".length), workDir);
   if (key.includes("://")) throw unusable("only a file and env://NAME are available yet");
-  const path7 = (0, import_node_path37.isAbsolute)(key) ? key : (0, import_node_path37.resolve)(key);
-  const found = await (0, import_promises40.stat)(path7).catch(() => null);
+  const path7 = (0, import_node_path45.isAbsolute)(key) ? key : (0, import_node_path45.resolve)(key);
+  const found = await (0, import_promises48.stat)(path7).catch(() => null);
   if (found?.isFile() !== true) throw unusable("there is no such file");
   if (found.size > MAX_KEY_BYTES) throw unusable("it is too large for a key");
   return { path: path7, remove: () => Promise.resolve() };
@@ -94819,11 +95925,11 @@ async function fromEnvironment(services, name, workDir) {
   const text4 = services.environment[name];
   if (text4 === void 0 || text4 === "") throw unusable(`the variable ${JSON.stringify(name)} is not set`);
   if (text4.length > MAX_KEY_BYTES) throw unusable("it is too large for a key");
-  const folder = await (0, import_promises40.mkdtemp)((0, import_node_path37.join)(workDir, "key-"));
-  const remove2 = () => (0, import_promises40.rm)(folder, { recursive: true, force: true });
+  const folder = await (0, import_promises48.mkdtemp)((0, import_node_path45.join)(workDir, "key-"));
+  const remove2 = () => (0, import_promises48.rm)(folder, { recursive: true, force: true });
   try {
-    const path7 = (0, import_node_path37.join)(folder, "cosign.key");
-    await (0, import_promises40.writeFile)(path7, text4, { mode: 384, flag: "wx" });
+    const path7 = (0, import_node_path45.join)(folder, "cosign.key");
+    await (0, import_promises48.writeFile)(path7, text4, { mode: 384, flag: "wx" });
     return { path: path7, remove: remove2 };
   } catch (thrown) {
     await remove2();
@@ -94876,9 +95982,9 @@ function toProblem(thrown) {
 }
 
 // src/release/plan.ts
-var import_node_crypto19 = require("node:crypto");
-var import_promises41 = require("node:fs/promises");
-var import_node_path38 = require("node:path");
+var import_node_crypto22 = require("node:crypto");
+var import_promises49 = require("node:fs/promises");
+var import_node_path46 = require("node:path");
 var MAX_SBOM_BYTES = 96 * 1024 * 1024;
 async function planStatements(request, now) {
   const { subject } = request.layout;
@@ -94936,8 +96042,8 @@ function planVulnerabilities(request, child2, evidence, now) {
   return [plan(`${platformSlug2(child2)}.vulnerabilities`, statement)];
 }
 async function readDocument3(reportDir, document4) {
-  const path7 = (0, import_node_path38.join)(reportDir, document4.file);
-  const found = await (0, import_promises41.stat)(path7).catch(() => null);
+  const path7 = (0, import_node_path46.join)(reportDir, document4.file);
+  const found = await (0, import_promises49.stat)(path7).catch(() => null);
   if (found === null || found.size > MAX_SBOM_BYTES) {
     const why = found === null ? "is gone" : "is larger than 96 MiB";
     throw new GateError("evidence", {
@@ -94945,8 +96051,8 @@ async function readDocument3(reportDir, document4) {
       message: `${document4.file} ${why}: it cannot be attested and nothing is tagged`
     });
   }
-  const bytes = await (0, import_promises41.readFile)(path7);
-  if ((0, import_node_crypto19.createHash)("sha256").update(bytes).digest("hex") !== document4.sha256) {
+  const bytes = await (0, import_promises49.readFile)(path7);
+  if ((0, import_node_crypto22.createHash)("sha256").update(bytes).digest("hex") !== document4.sha256) {
     const message = `${document4.file} changed after it was judged; nothing is tagged. Run again`;
     throw new GateError("integrity", { reason: "sbom-changed", message });
   }
@@ -95006,21 +96112,21 @@ async function pushLayout(crane, image, layout) {
 }
 
 // src/release/sign.ts
-var import_node_crypto20 = require("node:crypto");
-var import_promises42 = require("node:fs/promises");
-var import_node_path39 = require("node:path");
+var import_node_crypto23 = require("node:crypto");
+var import_promises50 = require("node:fs/promises");
+var import_node_path47 = require("node:path");
 var PARALLEL3 = 2;
 async function openSigner(services, key, folders) {
-  const dir = await (0, import_promises42.mkdtemp)((0, import_node_path39.join)(folders.workDir, "sign-"));
+  const dir = await (0, import_promises50.mkdtemp)((0, import_node_path47.join)(folders.workDir, "sign-"));
   const configuration = await writeOfflineConfiguration(dir);
-  await (0, import_promises42.mkdir)((0, import_node_path39.join)(folders.reportDir, "bundles"), { recursive: true });
+  await (0, import_promises50.mkdir)((0, import_node_path47.join)(folders.reportDir, "bundles"), { recursive: true });
   const cosign = { commands: services.commands, program: services.cosign };
   async function sign2(planned) {
-    const statement = (0, import_node_path39.join)(dir, `${planned.slug}.json`);
-    const file2 = (0, import_node_path39.join)("bundles", `${planned.slug}.sigstore.json`);
-    const bundle = (0, import_node_path39.join)(folders.reportDir, file2);
-    await (0, import_promises42.writeFile)(statement, planned.payload, { mode: 384 });
-    await (0, import_promises42.rm)(bundle, { force: true });
+    const statement = (0, import_node_path47.join)(dir, `${planned.slug}.json`);
+    const file2 = (0, import_node_path47.join)("bundles", `${planned.slug}.sigstore.json`);
+    const bundle = (0, import_node_path47.join)(folders.reportDir, file2);
+    await (0, import_promises50.writeFile)(statement, planned.payload, { mode: 384 });
+    await (0, import_promises50.rm)(bundle, { force: true });
     await signStatement(cosign, key, { statement, bundle, ...configuration });
     return { ...planned, file: file2, ...await readSigned(bundle, planned) };
   }
@@ -95030,18 +96136,18 @@ async function openSigner(services, key, folders) {
     await Promise.allSettled(all);
     return Promise.all(all);
   }
-  return { sign: sign2, signEach, close: () => (0, import_promises42.rm)(dir, { recursive: true, force: true }) };
+  return { sign: sign2, signEach, close: () => (0, import_promises50.rm)(dir, { recursive: true, force: true }) };
 }
 async function readSigned(path7, planned) {
-  const found = await (0, import_promises42.stat)(path7).catch(() => null);
+  const found = await (0, import_promises50.stat)(path7).catch(() => null);
   if (found === null || found.size === 0 || found.size > MAX_BUNDLE_BYTES) {
     throw signFailed(planned, "cosign ended well and wrote no bundle");
   }
-  const bundle = await (0, import_promises42.readFile)(path7);
+  const bundle = await (0, import_promises50.readFile)(path7);
   if (parseBundle(bundle.toString("utf8")).payload !== planned.payload) {
     throw signFailed(planned, "the bundle holds another statement");
   }
-  return { bundle, bundleSha256: (0, import_node_crypto20.createHash)("sha256").update(bundle).digest("hex") };
+  return { bundle, bundleSha256: (0, import_node_crypto23.createHash)("sha256").update(bundle).digest("hex") };
 }
 function signFailed(planned, why) {
   const message = `signing ${planned.predicateType} failed: ${why}; nothing is tagged`;
@@ -95066,10 +96172,10 @@ function moved(registry3, tag, why) {
 }
 
 // src/release/verify.ts
-var import_node_crypto22 = require("node:crypto");
-var import_promises43 = require("node:timers/promises");
-var import_promises44 = require("node:fs/promises");
-var import_node_path40 = require("node:path");
+var import_node_crypto25 = require("node:crypto");
+var import_promises51 = require("node:timers/promises");
+var import_promises52 = require("node:fs/promises");
+var import_node_path48 = require("node:path");
 
 // src/registry/referrers.ts
 var MAX_REFERRERS = 2e3;
@@ -95140,7 +96246,7 @@ function tooMany(name) {
 }
 
 // src/release/trust.ts
-var import_node_crypto21 = require("node:crypto");
+var import_node_crypto24 = require("node:crypto");
 async function verifyInProcess(bundle, expected) {
   const content = parseBundle(bundle);
   await verifySignature(bundle, expected);
@@ -95160,7 +96266,7 @@ async function verifySignature(bundle, expected) {
   const { TrustedRoot } = await Promise.resolve().then(() => __toESM(require_dist3(), 1));
   const { toSignedEntity, toTrustMaterial, Verifier } = await Promise.resolve().then(() => __toESM(require_dist6(), 1));
   try {
-    const publicKey = (0, import_node_crypto21.createPublicKey)(expected.publicKey);
+    const publicKey = (0, import_node_crypto24.createPublicKey)(expected.publicKey);
     const trust = toTrustMaterial(TrustedRoot.fromJSON(JSON.parse(NO_ROOTS)), () => ({
       publicKey,
       validFor: () => true
@@ -95185,7 +96291,7 @@ var CHECKS = ["registry bytes", "cosign verify-blob-attestation", "in process", 
 var READ_BACK_TRIES = 4;
 var PARALLEL4 = 2;
 async function verifyAttached(verification, attached) {
-  const dir = await (0, import_promises44.mkdtemp)((0, import_node_path40.join)(verification.workDir, "verify-"));
+  const dir = await (0, import_promises52.mkdtemp)((0, import_node_path48.join)(verification.workDir, "verify-"));
   try {
     for (const digest2 of new Set(attached.map((one) => one.attachedTo))) {
       await requireListed(verification.registry, digest2, attached);
@@ -95194,7 +96300,7 @@ async function verifyAttached(verification, attached) {
     const bundles = await Promise.all(attached.map((one) => limit(() => verifyOne(verification, one, dir))));
     return { bundles, statements: statementsOf(attached, verification.fingerprint) };
   } finally {
-    await (0, import_promises44.rm)(dir, { recursive: true, force: true });
+    await (0, import_promises52.rm)(dir, { recursive: true, force: true });
   }
 }
 async function verifyAsConsumer(cosign, subject, publicKeyFile) {
@@ -95212,7 +96318,7 @@ async function requireListed(registry3, digest2, attached) {
     const listed = new Set((await listReferrers(registry3, digest2)).filter(isBundle).map((one) => one.digest));
     lost = wanted.filter((one) => !listed.has(one.referrer));
     if (lost.length === 0) return;
-    if (tries < READ_BACK_TRIES) await (0, import_promises43.setTimeout)(250 * tries);
+    if (tries < READ_BACK_TRIES) await (0, import_promises51.setTimeout)(250 * tries);
   }
   throw attachLost(registry3, lost[0] ?? null, "it is not in the list of referrers");
 }
@@ -95233,8 +96339,8 @@ async function verifyOne(verification, one, dir) {
   const { registry: registry3, cosign, publicKey, publicKeyFile } = verification;
   const { signed, attachedTo, referrer } = one;
   const bytes = await fetchAttached(registry3, one);
-  const file2 = (0, import_node_path40.join)(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`);
-  await (0, import_promises44.writeFile)(file2, bytes);
+  const file2 = (0, import_node_path48.join)(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`);
+  await (0, import_promises52.writeFile)(file2, bytes);
   const { predicateType } = signed;
   await verifyBundle(cosign, { bundle: file2, publicKey: publicKeyFile, digest: attachedTo, predicateType });
   const text4 = bytes.toString("utf8");
@@ -95254,7 +96360,7 @@ async function fetchAttached(registry3, one) {
     throw attachLost(registry3, one, "its manifest names another subject");
   }
   const bytes = await fetchBlob(registry3, layer2, MAX_BUNDLE_BYTES);
-  if ((0, import_node_crypto22.createHash)("sha256").update(bytes).digest("hex") === one.signed.bundleSha256) return bytes;
+  if ((0, import_node_crypto25.createHash)("sha256").update(bytes).digest("hex") === one.signed.bundleSha256) return bytes;
   throw attachLost(registry3, one, "the registry serves another bundle");
 }
 function statementsOf(attached, fingerprint2) {
@@ -95279,7 +96385,7 @@ function parseJson8(bytes) {
 }
 
 // src/release/verify-command.ts
-var import_node_path41 = require("node:path");
+var import_node_path49 = require("node:path");
 var PLAIN2 = /^[A-Za-z0-9@%_+=:,./-]+$/;
 function verifyCommand(request, publicKeyFile) {
   const reference2 = pinnedReference(request.image, request.layout.subject.digest);
@@ -95290,7 +96396,7 @@ function verifyCommand(request, publicKeyFile) {
   return words.map(quote).join(" ");
 }
 function fromHere(path7) {
-  const seen = (0, import_node_path41.relative)(process.cwd(), path7);
+  const seen = (0, import_node_path49.relative)(process.cwd(), path7);
   return seen === "" || seen.startsWith("..") ? path7 : seen;
 }
 function quote(word2) {
@@ -95301,10 +96407,10 @@ function bundleVerifyCommand(record2, paths) {
   if (bundle === void 0 || record2.digest === void 0) return void 0;
   const words = [
     ...[paths.cosign, "verify-blob-attestation", "--insecure-ignore-tlog"],
-    ...["--key", fromHere((0, import_node_path41.join)(paths.dir, "cosign.pub")), "--type", PREDICATE.signature],
+    ...["--key", fromHere((0, import_node_path49.join)(paths.dir, "cosign.pub")), "--type", PREDICATE.signature],
     ...[
       "--bundle",
-      fromHere((0, import_node_path41.join)(paths.dir, bundle.file)),
+      fromHere((0, import_node_path49.join)(paths.dir, bundle.file)),
       "--digestAlg",
       "sha256",
       "--digest",
@@ -95445,11 +96551,11 @@ async function setTags(work) {
 }
 async function writePublicKey(work, key) {
   const { reportDir } = work.request;
-  await (0, import_promises45.mkdir)(reportDir, { recursive: true });
-  const path7 = (0, import_node_path42.join)(reportDir, "cosign.pub");
+  await (0, import_promises53.mkdir)(reportDir, { recursive: true });
+  const path7 = (0, import_node_path50.join)(reportDir, "cosign.pub");
   const bytes = Buffer.from(key.publicKey, "utf8");
   await writeWhole(path7, bytes);
-  const sha2564 = (0, import_node_crypto23.createHash)("sha256").update(bytes).digest("hex");
+  const sha2564 = (0, import_node_crypto26.createHash)("sha256").update(bytes).digest("hex");
   work.ledger.files.push({ path: "cosign.pub", kind: "public-key", sha256: sha2564, size: bytes.byteLength });
   return path7;
 }
@@ -95461,692 +96567,10 @@ function unfit(reason, message, code2 = "integrity") {
   return new GateError(code2, { reason, message: `nothing is pushed: ${message}` });
 }
 
-// src/tools/commands.ts
-var import_promises48 = require("node:fs/promises");
-var import_node_path45 = require("node:path");
-var import_node_stream8 = require("node:stream");
-var import_promises49 = require("node:stream/promises");
-
-// src/tools/grants.ts
-var PROXY = [
-  ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"],
-  ...["http_proxy", "https_proxy", "no_proxy", "all_proxy"]
-];
-var CERTIFICATES = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
-var LIMITS = ["GOMAXPROCS", "GOMEMLIMIT", "SOURCE_DATE_EPOCH"];
-var DOCKER_CLIENT = [
-  ...["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"],
-  ...["DOCKER_API_VERSION", "BUILDX_CONFIG", "BUILDX_BUILDER", "BUILDKIT_HOST"]
-];
-var KMS = [
-  ...["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"],
-  ...["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE", "AWS_CONFIG_FILE"],
-  ...["AWS_SHARED_CREDENTIALS_FILE", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"],
-  ...["AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH", "GOOGLE_APPLICATION_CREDENTIALS"],
-  ...["VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "TRANSIT_SECRET_ENGINE_PATH"]
-];
-var GRANTS = {
-  scanner: {
-    inherited: [],
-    settable: ["SYFT_CHECK_FOR_APP_UPDATE", "SYFT_PARALLELISM", "SYFT_CACHE_DIR", ...LIMITS],
-    fresh: true
-  },
-  engine: {
-    inherited: [
-      ...["PATH", "HOME", "USER", "TMPDIR", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK"],
-      ...[...DOCKER_CLIENT, ...PROXY, ...CERTIFICATES]
-    ],
-    settable: [
-      ...[
-        "DOCKER_BUILDKIT",
-        "BUILDKIT_PROGRESS",
-        "BUILDX_NO_DEFAULT_ATTESTATIONS",
-        "BUILDX_METADATA_PROVENANCE"
-      ],
-      ...["BUILDAH_ISOLATION", "STORAGE_DRIVER", "REGISTRY_AUTH_FILE", ...LIMITS]
-    ],
-    fresh: false
-  },
-  registry: {
-    inherited: [
-      ...["PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE"],
-      ...[...PROXY, ...CERTIFICATES]
-    ],
-    settable: [...LIMITS],
-    fresh: false
-  },
-  signer: {
-    inherited: [...PROXY, ...CERTIFICATES],
-    settable: ["COSIGN_PASSWORD", "TUF_ROOT", "HOME", ...KMS, ...LIMITS],
-    fresh: true
-  },
-  toolchain: {
-    inherited: [
-      ...["PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "PORTCULLIS_CACHE"],
-      ...[
-        "GOPROXY",
-        "GOSUMDB",
-        "GONOSUMDB",
-        "GONOPROXY",
-        "GOPRIVATE",
-        "GOINSECURE",
-        ...PROXY,
-        ...CERTIFICATES
-      ]
-    ],
-    settable: [
-      "GIT_CONFIG_NOSYSTEM",
-      "GIT_CONFIG_GLOBAL",
-      "GIT_NO_REPLACE_OBJECTS",
-      "GIT_TERMINAL_PROMPT",
-      ...LIMITS
-    ],
-    fresh: false
-  }
-};
-var SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-function needsFreshFolders(grant) {
-  return GRANTS[grant].fresh;
-}
-function grantEnvironment(grant, source, given) {
-  const list2 = GRANTS[grant];
-  const result2 = { LANG: "C.UTF-8" };
-  for (const name of list2.inherited) {
-    const value = source[name];
-    if (value !== void 0) result2[name] = value;
-  }
-  if (list2.fresh) {
-    if (given.folders === void 0) throw new TypeError(`the grant ${grant} needs fresh folders`);
-    Object.assign(result2, { PATH: SYSTEM_PATH, HOME: given.folders.home, TMPDIR: given.folders.tmp });
-  }
-  for (const [name, value] of Object.entries(given.variables ?? {})) {
-    if (!list2.settable.includes(name) && !list2.inherited.includes(name))
-      throw new TypeError(`the grant ${grant} does not hold the variable ${name}`);
-    result2[name] = value;
-  }
-  return result2;
-}
-
-// src/tools/ladder.ts
-var import_node_crypto24 = require("node:crypto");
-var import_promises47 = require("node:fs/promises");
-var import_node_path44 = require("node:path");
-
-// src/tools/bound-paths.ts
-var import_promises46 = require("node:fs/promises");
-var import_node_path43 = require("node:path");
-var MAX_ENTRIES = 5e5;
-var READ_FILE = 4;
-var READ_FOLDER = 5;
-async function readableFor(path7, workDir) {
-  const own2 = isBelow(path7, workDir);
-  if (await allReadable(path7, { left: MAX_ENTRIES, own: own2 })) return { kind: "read", from: path7, to: path7 };
-  const mirror = (0, import_node_path43.join)(await (0, import_promises46.mkdtemp)((0, import_node_path43.join)(workDir, "mirror-")), "path");
-  await mirrorPath(path7, mirror);
-  return { kind: "read", from: mirror, to: path7 };
-}
-function isBelow(path7, folder) {
-  return path7.startsWith(`${folder}/`);
-}
-async function allReadable(path7, walk3) {
-  walk3.left -= 1;
-  if (walk3.left < 0)
-    throw new GateError("tool", { reason: "too-many-files", message: `${path7} holds too many files.` });
-  const found = await (0, import_promises46.lstat)(path7).catch((cause) => {
-    const message = `${path7} cannot be handed to a scanner: ${describeError(cause)}.`;
-    throw new GateError("tool", { reason: "confined-path-missing", message, cause });
-  });
-  if (found.isSymbolicLink()) return true;
-  const needed = found.isDirectory() ? READ_FOLDER : READ_FILE;
-  if ((found.mode & needed) !== needed) {
-    if (!walk3.own || !found.isDirectory() && found.nlink > 1) return false;
-    await (0, import_promises46.chmod)(path7, found.mode & 4095 | needed);
-  }
-  if (!found.isDirectory()) return true;
-  for await (const entry of await (0, import_promises46.opendir)(path7))
-    if (!await allReadable((0, import_node_path43.join)(path7, entry.name), walk3)) return false;
-  return true;
-}
-async function mirrorPath(from, to) {
-  const found = await (0, import_promises46.lstat)(from);
-  if (found.isDirectory()) {
-    await (0, import_promises46.mkdir)(to, { mode: 493 });
-    await (0, import_promises46.chmod)(to, 493);
-    for await (const entry of await (0, import_promises46.opendir)(from))
-      await mirrorPath((0, import_node_path43.join)(from, entry.name), (0, import_node_path43.join)(to, entry.name));
-  } else if (found.isFile()) await mirrorFile(from, to, found.mode);
-}
-async function mirrorFile(from, to, mode) {
-  if ((mode & READ_FILE) === READ_FILE) {
-    try {
-      await (0, import_promises46.link)(from, to);
-      return;
-    } catch {
-    }
-  }
-  await (0, import_promises46.copyFile)(from, to, import_promises46.constants.COPYFILE_FICLONE);
-  await (0, import_promises46.chmod)(to, mode & 73 ? 493 : 420);
-}
-async function writableFor(path7, { otherUser: otherUser2, workDir }) {
-  await (0, import_promises46.mkdir)(path7, { recursive: true });
-  const { mode } = await (0, import_promises46.stat)(path7);
-  if (otherUser2) await (0, import_promises46.chmod)(path7, 511);
-  return {
-    bound: { kind: "write", from: path7, to: path7 },
-    close: async () => {
-      if (otherUser2 && !isBelow(path7, workDir)) await (0, import_promises46.chmod)(path7, mode & 4095);
-      await checkTree(path7, { left: MAX_ENTRIES });
-    }
-  };
-}
-async function checkTree(path7, count2) {
-  for await (const entry of await (0, import_promises46.opendir)(path7)) {
-    const child2 = (0, import_node_path43.join)(path7, entry.name);
-    count2.left -= 1;
-    if (count2.left < 0 || !(entry.isFile() || entry.isDirectory()))
-      throw new GateError("integrity", {
-        reason: "foreign-output",
-        message: `A confined program left something other than files and folders in its output folder: ${JSON.stringify(entry.name)}.`
-      });
-    if (process.getuid?.() === 0) await (0, import_promises46.lchown)(child2, 0, process.getgid?.() ?? 0);
-    if (entry.isDirectory()) await checkTree(child2, count2);
-  }
-}
-
-// src/tools/process.ts
-var import_node_child_process = require("node:child_process");
-var import_node_stream7 = require("node:stream");
-
-// src/tools/output.ts
-var TAIL_LINES = 20;
-var LINE_CHARACTERS = 400;
-var ESCAPES = new RegExp(
-  "\\u001b(?:\\[[0-?]*[ -/]*[@-~]|\\][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\)?|.)?",
-  "gu"
-);
-var FORBIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-function neutralise(text4) {
-  return text4.replace(/\r\n?/gu, "\n").replace(ESCAPES, "").replace(FORBIDDEN, (found) => found === "\n" ? "\n" : found === "	" ? " " : "·").replace(/::/gu, ": :").replace(/:(?=:)/gu, ": ").replace(/##\[/gu, "# #[");
-}
-function tailOf(text4) {
-  const lines = neutralise(text4.slice(-64 * 1024)).split("\n").map((line3) => line3.trimEnd()).filter((line3) => line3 !== "");
-  return lines.slice(-TAIL_LINES).map((line3) => line3.length > LINE_CHARACTERS ? `${line3.slice(0, LINE_CHARACTERS)}…` : line3).join("\n");
-}
-function redact(text4, secrets) {
-  return secrets.filter((secret) => secret.length >= 4).reduce((rest, secret) => rest.replaceAll(secret, "***"), text4);
-}
-
-// src/tools/endings.ts
-var CONFINEMENT_EXIT = 125;
-var CONFINEMENT_MARK = "portcullis-confinement-failed";
-function whyFailed(start, ending2) {
-  const tail = redact(tailOf(ending2.stderr), start.secrets);
-  const last2 = tail === "" ? "" : `
-Its last lines:
-${tail}`;
-  return new GateError("tool", { ...describeEnding(start, ending2, last2) });
-}
-function describeEnding(start, ending2, last2) {
-  const { name } = start;
-  switch (ending2.cause) {
-    case "timed-out":
-      return {
-        reason: "timed-out",
-        message: `${name} was stopped after its time limit of ${start.timeoutMs} ms.${last2}`
-      };
-    case "cancelled":
-      return { reason: "cancelled", message: `${name} was stopped because the run was cancelled.` };
-    case "stopped":
-      return { reason: "cancelled", message: `${name} was stopped because the run ended.` };
-    case "output-too-big":
-      return {
-        reason: "output-too-big",
-        message: `${name} wrote more than the ${start.maxOutputBytes} bytes allowed and was stopped.${last2}`
-      };
-    case void 0:
-      break;
-  }
-  if (ending2.code === CONFINEMENT_EXIT && ending2.stderr.includes(CONFINEMENT_MARK))
-    return {
-      reason: "confinement-failed",
-      message: `${name} was not started: its confinement could not be set up.${last2}`
-    };
-  const signal = ending2.signalName ?? (start.confined === true ? signalOfExit(ending2.code) : void 0);
-  if (signal !== void 0)
-    return { reason: "killed", message: `${name} was killed by ${signal} (out of memory?).${last2}` };
-  if (ending2.code === 0)
-    return {
-      reason: "left-running",
-      message: `${name} ended but left a process that holds its output open.${last2}`
-    };
-  return { reason: "exit-code", message: `${name} failed with exit code ${ending2.code ?? "unknown"}.${last2}` };
-}
-function signalOfExit(code2) {
-  return code2 !== null && code2 > 128 ? `signal ${code2 - 128}` : void 0;
-}
-function notStarted(start, error63) {
-  const message = `${start.name} could not be started: ${describeError(error63)}.`;
-  return new GateError("tool", { reason: "not-startable", message, cause: error63 });
-}
-
-// src/tools/process.ts
-var GRACE_MS = 2e3;
-var HELD_PIPE_MS = 1500;
-var GROUP_GONE_MS = 500;
-var TAIL_BYTES = 256 * 1024;
-function startProcess(start) {
-  const began = performance.now();
-  const child2 = (0, import_node_child_process.spawn)(start.file, [...start.args], {
-    cwd: start.cwd,
-    env: { ...start.environment },
-    detached: true,
-    shell: false,
-    stdio: ["pipe", "pipe", "pipe"],
-    windowsHide: true
-  });
-  const state = { held: false, exited: false };
-  const make = start.stdout === "tail" ? keepTail : () => keepAll(start.maxOutputBytes, () => end(watched, "output-too-big"));
-  const watched = {
-    start,
-    child: child2,
-    stdout: make(),
-    stderr: make(),
-    handedOut: new import_node_stream7.PassThrough(),
-    state
-  };
-  connect6(watched);
-  const started = new Promise((resolve9, reject) => {
-    child2.once("spawn", resolve9);
-    child2.once("error", (error63) => reject(notStarted(start, error63)));
-  });
-  const done = waitForEnd(watched, began);
-  started.catch(() => void 0);
-  done.catch(() => void 0);
-  return {
-    stdout: watched.handedOut,
-    started,
-    done,
-    stop: async (why) => {
-      end(watched, why);
-      await done.catch(() => void 0);
-    },
-    output: () => watched.stdout.text() + watched.stderr.text()
-  };
-}
-function connect6({ start, child: child2, stdout, stderr, handedOut }) {
-  if (start.stdout === "hand-out") child2.stdout.pipe(handedOut, { end: false });
-  else child2.stdout.on("data", stdout.push);
-  child2.stderr.on("data", stderr.push);
-  for (const stream of [child2.stdin, child2.stdout, child2.stderr, handedOut])
-    stream.on("error", () => void 0);
-  child2.stdin.end(start.stdin ?? "");
-}
-function end(watched, cause) {
-  if (watched.state.cause !== void 0) return;
-  watched.state.cause = cause;
-  signalGroup(watched, "SIGTERM");
-  const force = setTimeout(() => {
-    signalGroup(watched, "SIGKILL");
-    letGoOfPipes(watched);
-  }, GRACE_MS);
-  watched.child.once("close", () => clearTimeout(force));
-}
-function signalGroup({ start, child: child2, state }, signal) {
-  if (child2.pid !== void 0 && !state.exited) start.signalGroup(child2.pid, signal);
-}
-function letGoOfPipes({ child: child2 }) {
-  child2.stdout.destroy();
-  child2.stderr.destroy();
-}
-function waitForEnd(watched, began) {
-  const { start, child: child2, state, handedOut } = watched;
-  const timer = start.timeoutMs > 0 ? setTimeout(() => end(watched, "timed-out"), start.timeoutMs) : void 0;
-  return new Promise((resolve9, reject) => {
-    function fail(error63) {
-      clearTimeout(timer);
-      handedOut.destroy(error63);
-      reject(error63);
-    }
-    child2.once("error", (error63) => fail(notStarted(start, error63)));
-    child2.once("exit", () => onExit(watched));
-    child2.once("close", (code2, signalName) => {
-      clearTimeout(timer);
-      const stderr = watched.stderr.text();
-      void groupGone(child2.pid).then(() => {
-        const ending2 = { code: code2, signalName, cause: state.cause, held: state.held, stderr };
-        if (code2 !== 0 || state.cause !== void 0 || state.held) {
-          fail(whyFailed(start, ending2));
-          return;
-        }
-        handedOut.end();
-        resolve9({
-          stdout: watched.stdout.text(),
-          stderr,
-          milliseconds: Math.round(performance.now() - began)
-        });
-      });
-    });
-  });
-}
-function onExit(watched) {
-  const { start, child: child2, state } = watched;
-  signalGroup(watched, "SIGKILL");
-  state.exited = true;
-  if (start.stdout === "hand-out") return;
-  let held = setTimeout(() => {
-    held = setTimeout(() => {
-      state.held = true;
-      letGoOfPipes(watched);
-    }, HELD_PIPE_MS);
-  }, HELD_PIPE_MS);
-  child2.once("close", () => clearTimeout(held));
-}
-async function groupGone(pid) {
-  const deadline = performance.now() + GROUP_GONE_MS;
-  while (pid !== void 0 && performance.now() < deadline) {
-    try {
-      process.kill(-pid, 0);
-    } catch {
-      return;
-    }
-    await new Promise((resolve9) => setTimeout(resolve9, 10));
-  }
-}
-function keepAll(limit, tooBig2) {
-  const chunks = [];
-  let size2 = 0;
-  return {
-    push: (chunk) => {
-      size2 += chunk.length;
-      if (size2 > limit) tooBig2();
-      else chunks.push(chunk);
-    },
-    text: () => Buffer.concat(chunks).toString("utf8")
-  };
-}
-function keepTail() {
-  let tail = Buffer.alloc(0);
-  return {
-    push: (chunk) => {
-      tail = Buffer.concat([tail, chunk]);
-      if (tail.length > TAIL_BYTES) tail = tail.subarray(tail.length - TAIL_BYTES);
-    },
-    text: () => tail.toString("utf8")
-  };
-}
-function signalOwnGroup(pid, signal) {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-  }
-}
-
-// src/tools/ladder.ts
-var SYSTEM_FILE = /^\/(?:usr|bin|sbin|lib|lib32|lib64|libx32)\//u;
-var PROBE_MS = 1e4;
-function createLadder(given) {
-  const { workDir } = given;
-  let chosen;
-  const rung = () => chosen ??= chooseRung(given);
-  return {
-    isolation: async () => (await rung())?.isolation ?? "none",
-    confine: async (start, paths) => {
-      const held = await rung();
-      if (held !== void 0) return await confineOn(held, start, { ...paths, workDir });
-      await Promise.all((paths.write ?? []).map((path7) => (0, import_promises47.mkdir)(path7, { recursive: true })));
-      return { start, finish: () => Promise.resolve() };
-    }
-  };
-}
-async function chooseRung({ workDir, rungs }) {
-  const who = { platform: process.platform, uid: process.getuid?.() ?? -1 };
-  const candidates = candidateRungs(who).filter((rung) => rungs?.includes(rung.isolation) ?? true);
-  for (const rung of candidates) if (await holds(rung, workDir)) return rung;
-  return void 0;
-}
-async function confineOn(rung, start, paths) {
-  const write = [.../* @__PURE__ */ new Set([...paths.write ?? [], ...paths.folders])];
-  const opened = await Promise.all(
-    write.map((path7) => writableFor(path7, { otherUser: rung.otherUser, workDir: paths.workDir }))
-  );
-  const wanted = [start.file, ...paths.read ?? []];
-  const read = [...new Set(wanted)].filter((path7) => !write.includes(path7) && !SYSTEM_FILE.test(path7));
-  const readable = await Promise.all(read.map((path7) => boundForReading(path7, rung, paths.workDir)));
-  const root = await (0, import_promises47.mkdtemp)((0, import_node_path44.join)(paths.workDir, "root-"));
-  const bound = [...readable, ...opened.map((folder) => folder.bound)].sort((a, b) => a.to.length - b.to.length);
-  const { cwd, environment, file: file2, args } = start;
-  const wrapped = rung.wrap({ root, cwd, bound, environment, file: file2, args });
-  return {
-    start: {
-      ...start,
-      ...wrapped,
-      confined: true,
-      cwd: "/",
-      environment: { PATH: SYSTEM_PATH },
-      signalGroup: signalFor(rung)
-    },
-    finish: () => takeBack(rung, opened, { root, own: paths.folders })
-  };
-}
-async function boundForReading(path7, rung, workDir) {
-  return rung.otherUser ? await readableFor(path7, workDir) : { kind: "read", from: path7, to: path7 };
-}
-async function takeBack(rung, opened, { root, own: own2 }) {
-  if (rung.elevated !== void 0) {
-    const owner = `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`;
-    const folders = opened.map((folder) => folder.bound.from);
-    const chown = systemProgram("chown") ?? "chown";
-    await quietly(rung.elevated, ["-n", "--", chown, "-R", "--no-dereference", owner, "--", ...folders]);
-  }
-  await (0, import_promises47.rm)(root, { recursive: true, force: true });
-  for (const path7 of own2) await (0, import_promises47.rm)(path7, { recursive: true, force: true });
-  for (const folder of opened) if (!own2.includes(folder.bound.to)) await folder.close();
-}
-function signalFor(rung) {
-  return (pid, signal) => {
-    try {
-      process.kill(-pid, signal);
-    } catch {
-    }
-    if (rung.elevated === void 0) return;
-    const kill = systemProgram("kill") ?? "kill";
-    void quietly(rung.elevated, ["-n", "--", kill, `-${signal.slice(3)}`, "--", `-${pid}`]);
-  };
-}
-async function quietly(file2, args) {
-  await startProcess(smallStart({ file: file2, args, cwd: "/" })).done.catch(() => void 0);
-}
-var PROBE_SCRIPT = `
-cat "$1/secret-note"
-if (: > "$1/planted") 2>/dev/null; then echo wrote-read-only; fi
-if ls "$4" >/dev/null 2>&1; then echo saw-outside; fi
-for interface in $(cut -d: -f1 -s /proc/net/dev); do echo "net $interface"; done
-if cat /proc/[0-9]*/environ 2>/dev/null | grep -q "$3"; then echo read-environment; fi
-echo done > "$2/answer"
-`;
-async function holds(rung, workDir) {
-  const base = await (0, import_promises47.mkdtemp)((0, import_node_path44.join)(workDir, "probe-"));
-  const [read, write, outside, home] = ["read", "write", "outside", "home"].map((name) => (0, import_node_path44.join)(base, name));
-  if (read === void 0 || write === void 0 || outside === void 0 || home === void 0) return false;
-  const marker = (0, import_node_crypto24.randomBytes)(16).toString("hex");
-  const note = (0, import_node_crypto24.randomBytes)(16).toString("hex");
-  const seconds2 = String(Math.ceil(PROBE_MS / 1e3));
-  const sentinel = startProcess({
-    ...smallStart({ file: systemProgram("sleep") ?? "sleep", args: [seconds2], cwd: "/" }),
-    environment: { SENTINEL: marker },
-    signalGroup: signalOwnGroup
-  });
-  try {
-    await Promise.all([read, write, outside, home].map((path7) => (0, import_promises47.mkdir)(path7, { mode: 448 })));
-    await (0, import_promises47.writeFile)((0, import_node_path44.join)(read, "secret-note"), `${note}
-`, { mode: 384 });
-    const prepared = await confineOn(
-      rung,
-      smallStart({
-        file: "/bin/sh",
-        args: ["-c", PROBE_SCRIPT, "probe", read, write, marker, outside],
-        cwd: write
-      }),
-      {
-        ...{ read: [read], write: [write], folders: [home], workDir }
-      }
-    );
-    const result2 = await startProcess(prepared.start).done;
-    await prepared.finish();
-    const answer = await (0, import_promises47.readFile)((0, import_node_path44.join)(write, "answer"), "utf8");
-    return answer === "done\n" && result2.stdout.split(/\s+/u).join(" ").trim() === `${note} net lo`;
-  } catch {
-    return false;
-  } finally {
-    await sentinel.stop("stopped");
-    await (0, import_promises47.rm)(base, { recursive: true, force: true });
-  }
-}
-function smallStart(what) {
-  return {
-    ...{ ...what, name: "confinement", environment: { PATH: SYSTEM_PATH } },
-    ...{ timeoutMs: PROBE_MS, stdin: void 0, maxOutputBytes: 64 * 1024, stdout: "capture", secrets: [] },
-    signalGroup: () => void 0
-  };
-}
-
-// src/tools/commands.ts
-var DEFAULT_OUTPUT_BYTES = 16 * 1024 * 1024;
-var SECRET_NAME = /PASSWORD|TOKEN|SECRET|KEY/u;
-function createCommands(options) {
-  const alive = /* @__PURE__ */ new Set();
-  const ladder = createLadder(options);
-  let stopped;
-  async function stopWith(cause) {
-    stopped ??= cause;
-    await Promise.all([...alive].map((running) => running.stop(cause)));
-  }
-  options.signal?.addEventListener("abort", () => void stopWith("cancelled"), { once: true });
-  async function begin(command, stdout) {
-    refuseWhenStopped2(command);
-    await checkProgram(command);
-    const prepared = await prepare(command, stdout);
-    refuseWhenStopped2(command);
-    options.log?.(`start ${command.program.name} (${command.grant})`);
-    const running = startProcess(prepared.start);
-    alive.add(running);
-    const forget = () => void alive.delete(running);
-    running.done.then(forget, forget);
-    return { running, finish: prepared.finish };
-  }
-  function refuseWhenStopped2(command) {
-    if (stopped === void 0 && options.signal?.aborted !== true) return;
-    throw new GateError("tool", {
-      reason: "cancelled",
-      message: `${command.program.name} was not started because the run was cancelled.`
-    });
-  }
-  async function prepare(command, stdout) {
-    const folders = needsFreshFolders(command.grant) ? await freshFolders(options.workDir) : void 0;
-    const variables = command.variables === void 0 ? {} : { variables: command.variables };
-    const environment = grantEnvironment(command.grant, options.environment, {
-      ...variables,
-      ...folders === void 0 ? {} : { folders }
-    });
-    const cwd = command.cwd ?? await (0, import_promises48.mkdtemp)((0, import_node_path45.join)(options.workDir, "cwd-"));
-    const start = { ...plainStart(command, stdout), cwd, environment };
-    if (command.grant !== "scanner" || folders === void 0)
-      return { start, finish: () => Promise.resolve() };
-    return ladder.confine(start, { ...command.paths, folders: [folders.home, folders.tmp] });
-  }
-  return {
-    run: async (command) => {
-      const { running, finish: finish2 } = await begin(command, "capture");
-      return await settle2(running.done, finish2);
-    },
-    stream: (command) => streamCommand(command, () => begin(command, "hand-out")),
-    serve: async (command) => {
-      const { running } = await begin({ ...command, timeoutMs: 0 }, "tail");
-      await running.started;
-      return { stop: () => running.stop("stopped"), output: running.output };
-    },
-    isolation: () => ladder.isolation(),
-    stopAll: () => stopWith("stopped")
-  };
-}
-async function settle2(done, finish2) {
-  try {
-    await done;
-  } catch (thrown) {
-    await finish2().catch(() => void 0);
-    throw thrown;
-  }
-  await finish2();
-  return await done;
-}
-function streamCommand(command, begin) {
-  const stdout = new import_node_stream8.PassThrough();
-  stdout.on("error", () => void 0);
-  async function follow2() {
-    try {
-      const { running, finish: finish2 } = await begin();
-      const handedOn = (0, import_promises49.finished)(running.stdout, { writable: false }).catch(() => void 0);
-      if (stdout.destroyed) running.stdout.resume();
-      else running.stdout.pipe(stdout, { end: false });
-      stdout.once("close", () => running.stdout.resume());
-      const result2 = await settle2(running.done, finish2);
-      await handedOn;
-      stdout.end();
-      return result2;
-    } catch (thrown) {
-      stdout.destroy(thrown instanceof Error ? thrown : new Error(`${command.program.name} failed`));
-      throw thrown;
-    }
-  }
-  const done = follow2();
-  done.catch(() => void 0);
-  return { stdout, done };
-}
-async function freshFolders(workDir) {
-  const base = await (0, import_promises48.mkdtemp)((0, import_node_path45.join)(workDir, "home-"));
-  const folders = { home: (0, import_node_path45.join)(base, "home"), tmp: (0, import_node_path45.join)(base, "tmp") };
-  await Promise.all([(0, import_promises48.mkdir)(folders.home), (0, import_promises48.mkdir)(folders.tmp)]);
-  return folders;
-}
-function plainStart(command, stdout) {
-  const variables = Object.entries(command.variables ?? {});
-  return {
-    name: command.program.name,
-    file: command.program.path,
-    args: command.args,
-    timeoutMs: command.timeoutMs,
-    stdin: command.stdin,
-    maxOutputBytes: command.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES,
-    stdout,
-    secrets: variables.filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value),
-    signalGroup: signalOwnGroup
-  };
-}
-async function checkProgram({ program }) {
-  const { name, path: path7, sha256: sha2564 } = program;
-  if (!(0, import_node_path45.isAbsolute)(path7)) throw new TypeError(`the program ${name} needs an absolute path`);
-  try {
-    await (0, import_promises48.access)(await (0, import_promises48.realpath)(path7), import_promises48.constants.X_OK);
-  } catch (cause) {
-    throw new GateError("tool", {
-      reason: "not-found",
-      message: `${name} is not there or may not be executed. Install it again, or choose another source of tools.`,
-      cause
-    });
-  }
-  if (sha2564 === void 0) return;
-  const found = await hashFile(path7);
-  if (found === sha2564) return;
-  throw new GateError("integrity", {
-    reason: "hash-changed",
-    message: `${name} was changed on the disk after it was checked (SHA-256 ${found}, expected ${sha2564}). It was not started.`
-  });
-}
-
 // src/commands/release-subject.ts
 async function releaseSubject(given, input2) {
   const { services, request } = given;
-  const commands2 = await registryCommands(given);
+  const { commands: commands2, close } = await registryCommands(given);
   try {
     const image = await targetImage(given, commands2, input2);
     const outcome2 = await releaseImage(
@@ -96174,7 +96598,7 @@ async function releaseSubject(given, input2) {
     );
     return request.embeddedRegistry ? withLastingCommand(outcome2, reportFolder({ request }, given.facts)) : outcome2;
   } finally {
-    await commands2.stopAll();
+    await close();
   }
 }
 function withLastingCommand(outcome2, dir) {
@@ -96193,28 +96617,6 @@ async function targetImage(given, commands2, input2) {
   const registry3 = await serveRegistry({ commands: commands2, program: toolOf(input2.tools, "crane").program });
   given.services.progress.note(`embedded registry at ${registry3.host}, gone when this run ends`);
   return parseImageName(`${registry3.host}/${image.path}`);
-}
-async function registryCommands(given) {
-  const { services, request } = given;
-  const { registryUsername, registryPassword } = request;
-  if (registryUsername === void 0 || registryPassword === void 0) return services.newCommands();
-  const dir = await dockerConfig(
-    services,
-    parseImageName(request.image).host,
-    `${registryUsername}:${registryPassword}`
-  );
-  const environment = { ...services.environment, DOCKER_CONFIG: dir };
-  return createCommands({ environment, workDir: services.workDir, signal: services.signal });
-}
-async function dockerConfig(services, host, login2) {
-  const dir = (0, import_node_path46.join)(services.workDir, "registry-login");
-  await (0, import_promises50.mkdir)(dir, { mode: 448 });
-  const server = host === "docker.io" ? "https://index.docker.io/v1/" : host;
-  const auth = Buffer.from(login2).toString("base64");
-  await (0, import_promises50.writeFile)((0, import_node_path46.join)(dir, "config.json"), JSON.stringify({ auths: { [server]: { auth } } }), {
-    mode: 384
-  });
-  return dir;
 }
 
 // src/commands/road.ts
@@ -96252,7 +96654,7 @@ var ROAD = {
   },
   build: async (given, { context, tools: tools2 }) => {
     const { services, request, commands: commands2 } = given;
-    const building = buildSubject(given, context);
+    const building = buildSubject(given, { context, tools: tools2 });
     const preparing = prepareDatabase(
       { commands: commands2, tools: tools2, signal: services.signal },
       { source: request.database ?? "", workDir: services.workDir }
@@ -96260,7 +96662,7 @@ var ROAD = {
     const [image, database] = await bothOf(building, preparing);
     const layout = await openLayout(image.layoutDir, { name: request.image });
     const hashed = await hashBlobs(layout);
-    const words = image.engine === null ? "ready layout" : `${image.engine.name} ${image.engine.version}`;
+    const words = image.engine === null ? "ready image" : `${image.engine.name} ${image.engine.version}`;
     return {
       value: { layout, engine: image.engine, database },
       detail: `${words}, ${hashed.objects} blobs hashed, ${size(hashed.bytes)}`
@@ -96276,7 +96678,7 @@ var ROAD = {
         database: built.database,
         dockerfile: dockerfile2,
         reportDir,
-        workDir: (0, import_node_path47.join)(services.workDir, "inspect")
+        workDir: (0, import_node_path51.join)(services.workDir, "inspect")
       }
     );
     facts.files = [...facts.files, ...inspection.files];
@@ -96336,7 +96738,7 @@ async function bothOf(first, second) {
 // src/commands/gate.ts
 var NOT_WANTED = { state: "not-wanted", bundles: [], tags: [] };
 async function gate(asked) {
-  const workDir = await (0, import_promises51.mkdtemp)((0, import_node_path48.join)(asked.services.workDir, "gate-"));
+  const workDir = await (0, import_promises54.mkdtemp)((0, import_node_path52.join)(asked.services.workDir, "gate-"));
   const run2 = { ...asked, services: { ...asked.services, workDir } };
   const log = { stages: [], problems: [], warnings: [] };
   const facts = { startedAt: run2.services.clock(), release: NOT_WANTED, files: [] };
@@ -96474,8 +96876,8 @@ function liveProgress(target2) {
   return {
     stageStarted: (stage2) => {
       clear();
-      let frame = 0;
-      const draw = () => target2.write(`\r\x1B[2K${FRAMES[frame++ % FRAMES.length] ?? ""} ${stage2}`);
+      let frame2 = 0;
+      const draw = () => target2.write(`\r\x1B[2K${FRAMES[frame2++ % FRAMES.length] ?? ""} ${stage2}`);
       draw();
       const timer = setInterval(draw, FRAME_MS);
       timer.unref();
@@ -96552,10 +96954,10 @@ function exitCodeOfStop(reason) {
 }
 
 // src/services.ts
-var import_node_fs11 = require("node:fs");
-var import_promises52 = require("node:fs/promises");
+var import_node_fs12 = require("node:fs");
+var import_promises55 = require("node:fs/promises");
 var import_node_os2 = require("node:os");
-var import_node_path49 = require("node:path");
+var import_node_path53 = require("node:path");
 var import_node_url4 = require("node:url");
 async function createServices(given) {
   const workDir = await privateFolder();
@@ -96563,7 +96965,7 @@ async function createServices(given) {
   let disposed;
   async function dispose() {
     await Promise.all(runners.map((commands2) => commands2.stopAll()));
-    await (0, import_promises52.rm)(workDir, { recursive: true, force: true, maxRetries: 3 });
+    await (0, import_promises55.rm)(workDir, { recursive: true, force: true, maxRetries: 3 });
   }
   return {
     ...given,
@@ -96579,10 +96981,10 @@ async function createServices(given) {
   };
 }
 async function privateFolder() {
-  const base = (0, import_node_path49.resolve)((0, import_node_os2.tmpdir)());
+  const base = (0, import_node_path53.resolve)((0, import_node_os2.tmpdir)());
   try {
-    const dir = await (0, import_promises52.mkdtemp)((0, import_node_path49.join)(base, "portcullis-"));
-    await (0, import_promises52.chmod)(dir, 448);
+    const dir = await (0, import_promises55.mkdtemp)((0, import_node_path53.join)(base, "portcullis-"));
+    await (0, import_promises55.chmod)(dir, 448);
     return dir;
   } catch (cause) {
     const message = `No folder for temporary files can be made in '${base}': ${describeError(cause)}. Set TMPDIR to another folder.`;
@@ -96590,9 +96992,9 @@ async function privateFolder() {
   }
 }
 function programRoot() {
-  const here = (0, import_node_path49.dirname)((0, import_node_url4.fileURLToPath)(importMetaUrl));
-  const above = [(0, import_node_path49.join)(here, ".."), (0, import_node_path49.join)(here, "..", "..")];
-  return above.find((folder) => (0, import_node_fs11.existsSync)((0, import_node_path49.join)(folder, "action.yml"))) ?? (0, import_node_path49.join)(here, "..");
+  const here = (0, import_node_path53.dirname)((0, import_node_url4.fileURLToPath)(importMetaUrl));
+  const above = [(0, import_node_path53.join)(here, ".."), (0, import_node_path53.join)(here, "..", "..")];
+  return above.find((folder) => (0, import_node_fs12.existsSync)((0, import_node_path53.join)(folder, "action.yml"))) ?? (0, import_node_path53.join)(here, "..");
 }
 
 // src/commands/session.ts
