@@ -1,4 +1,4 @@
-// A real Debian image of 300 to 500 MB as a ready OCI layout, made once and kept in the cache.
+// A real Debian image of 300 to 500 MB (unpacked) as a ready OCI layout, made once and kept in the cache.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -17,7 +17,7 @@ import { createGzip } from 'node:zlib'
 import { cacheRoot } from '../toolchain/cache-root.mjs'
 
 const EPOCH = '1700000000'
-const PACKAGES = 'python3,python3-pip,git,gcc,libc6-dev,perl,curl,ca-certificates,imagemagick'
+const PACKAGES = 'python3,python3-pip,gcc,libc6-dev,perl,curl,ca-certificates'
 const ROOT_KEY = createHash('sha256').update(`${EPOCH} ${PACKAGES}`).digest('hex').slice(0, 16)
 
 /** Path of the layout, made when it is not in the cache. Needs mmdebstrap and the machine's own apt sources. */
