@@ -40,7 +40,7 @@ describe('configuration', () => {
       { platforms: 'linux/amd64,linux/arm64' },
       [/platforms: several platforms are not available/],
     ],
-    ['a subject of later', { subject: 'docker:app' }, [/subject: 'docker:' is not available yet/]],
+    ['a subject without a digest', { subject: 'registry:ghcr.io/a/b:1' }, [/subject: .*digest/]],
     ['an unknown subject', { subject: 'app.tar' }, [/subject: expected oci-layout:DIR/]],
     ['no yes or no', { pull: 'yes' }, [/pull: expected true or false/]],
     ['no minutes', { timeout: '0' }, [/timeout: expected whole minutes/]],
