@@ -14,7 +14,9 @@ export function planBuilds({ toolchain, root, names, go }) {
     throw new BuildError(`unknown: ${unknown.join(', ')}; known are ${Object.keys(tools).join(', ')}`)
   }
   const wanted = Object.entries(tools).filter(([name]) => names.length === 0 || names.includes(name))
-  return wanted.map(([name, tool]) => planOne({ name, tool, dir: join(toolchain, name), root, go }))
+  return wanted.map(([name, tool]) =>
+    planOne({ name, tool, dir: join(toolchain, tool.folder ?? name), root, go }),
+  )
 }
 
 function planOne({ name, tool, dir, root, go }) {
