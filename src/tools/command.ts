@@ -22,6 +22,8 @@ export interface Command {
   readonly stdin?: string
   /** Extra variables; each name must be on the grant's list, else a defect is thrown. */
   readonly variables?: Readonly<Record<string, string>>
+  /** Texts that no message may show, beside the values of variables that are named like secrets. */
+  readonly redacted?: readonly string[]
   /** Cap of captured stdout and of stderr, bytes; more is an error, never a cut. Default 16 MiB. */
   readonly maxOutputBytes?: number
   /** What a confined process (grant `scanner`) may read and write beside the system. Absolute paths. */

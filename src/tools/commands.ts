@@ -157,7 +157,10 @@ function plainStart(
     stdin: command.stdin,
     maxOutputBytes: command.maxOutputBytes ?? DEFAULT_OUTPUT_BYTES,
     stdout,
-    secrets: variables.filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value),
+    secrets: [
+      ...variables.filter(([name]) => SECRET_NAME.test(name)).map(([, value]) => value),
+      ...(command.redacted ?? []),
+    ],
     signalGroup: signalOwnGroup,
   }
 }

@@ -17,7 +17,7 @@ export interface Ending {
 
 /** The error for a process that did not end well: one distinct reason each. */
 export function whyFailed(start: ProcessStart, ending: Ending): GateError {
-  const tail = redact(tailOf(ending.stderr), start.secrets)
+  const tail = redact(tailOf(redact(ending.stderr, start.secrets)), start.secrets)
   const last = tail === '' ? '' : `\nIts last lines:\n${tail}`
   return new GateError('tool', { ...describeEnding(start, ending, last) })
 }

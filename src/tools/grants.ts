@@ -20,6 +20,11 @@ const DOCKER_CLIENT = [
   ...['DOCKER_HOST', 'DOCKER_CONTEXT', 'DOCKER_CONFIG', 'DOCKER_CERT_PATH', 'DOCKER_TLS_VERIFY'],
   ...['DOCKER_API_VERSION', 'BUILDX_CONFIG', 'BUILDX_BUILDER', 'BUILDKIT_HOST'],
 ]
+/** Values of build secrets go to an engine under these names alone, never under names that a program may act on. */
+export const BUILD_SECRET_VARIABLES: readonly string[] = Array.from(
+  { length: 32 },
+  (_, index) => `PORTCULLIS_BUILD_SECRET_${index}`,
+)
 const KMS = [
   ...['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_REGION', 'AWS_DEFAULT_REGION'],
   ...['AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_PROFILE', 'AWS_CONFIG_FILE'],
@@ -47,6 +52,7 @@ const GRANTS: Readonly<Record<Grant, GrantList>> = {
         'BUILDX_METADATA_PROVENANCE',
       ],
       ...['BUILDAH_ISOLATION', 'STORAGE_DRIVER', 'REGISTRY_AUTH_FILE', ...LIMITS],
+      ...BUILD_SECRET_VARIABLES,
     ],
     fresh: false,
   },
