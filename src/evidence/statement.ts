@@ -17,6 +17,7 @@ export const PREDICATE = {
   spdx: 'https://spdx.dev/Document',
   cyclonedx: 'https://cyclonedx.org/bom',
   vulnerabilities: 'https://cosign.sigstore.dev/attestation/vuln/v1',
+  provenance: 'https://slsa.dev/provenance/v1',
   summary: 'https://slsa.dev/verification_summary/v1',
 } as const
 export type PredicateType = (typeof PREDICATE)[keyof typeof PREDICATE]
@@ -185,7 +186,8 @@ export function subjectDigestsOf(image: ImageSubject): readonly Digest[] {
   return [...new Set([image.digest, ...image.platforms.map(child => child.manifest.digest)])]
 }
 
-function allSubjects(image: ImageSubject): readonly StatementSubject[] {
+/** Index and children as subjects, each once. */
+export function allSubjects(image: ImageSubject): readonly StatementSubject[] {
   return subjectDigestsOf(image).map(digest => toSubject({ name: image.name, digest }))
 }
 
