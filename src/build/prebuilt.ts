@@ -1,6 +1,7 @@
 import { cp, lstat, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeError, GateError, systemErrorCode } from '../errors.js'
+import { nestFlatIndex } from '../oci/flat-index.js'
 import { importImageArchive } from '../oci/image-archive.js'
 import type { BuiltImage } from './built.js'
 
@@ -27,6 +28,7 @@ export async function copyLayout(from: string, workDir: string): Promise<BuiltIm
       throw new GateError('tool', { reason, message, cause })
     }
   }
+  await nestFlatIndex(layoutDir)
   return { layoutDir, engine: null, imageId: null }
 }
 
@@ -38,6 +40,7 @@ export async function unpackArchive(file: string, workDir: string): Promise<Buil
   const layoutDir = join(workDir, 'layout')
   await mkdir(layoutDir, { mode: 0o755 })
   await importImageArchive(file, { outDir: layoutDir })
+  await nestFlatIndex(layoutDir)
   return { layoutDir, engine: null, imageId: null }
 }
 

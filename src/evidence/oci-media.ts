@@ -1,6 +1,8 @@
 /** Media types of the OCI image specification and of Docker's registry schema 2, as far as we read them. */
+export const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json'
+
 export const INDEX_TYPES: ReadonlySet<string> = new Set([
-  'application/vnd.oci.image.index.v1+json',
+  INDEX_TYPE,
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ])
 

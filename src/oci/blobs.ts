@@ -11,6 +11,9 @@ import type { Descriptor } from '../evidence/subject.js'
 const CHUNK = 1024 * 1024
 const PARALLEL = 2
 
+/** Longest document of a layout that is read: marker, index, manifest, configuration. Bytes. */
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
+
 /** Where a blob of an OCI layout lies (OCI image spec, image-layout.md). */
 export function blobPath(dir: string, digest: Digest): string {
   return join(dir, 'blobs', 'sha256', digestHex(digest))
@@ -49,6 +52,35 @@ async function hashBlob(dir: string, blob: Descriptor): Promise<void> {
       hash.update(buffer.subarray(0, bytesRead))
     }
     compare(blob, hash.digest('hex'))
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Refuses a layout whose folders are not there or are links (`layout-missing`, `blob-symlink`; evidence). */
+export async function checkLayoutFolders(dir: string): Promise<void> {
+  for (const folder of [dir, join(dir, 'blobs'), join(dir, 'blobs', 'sha256')]) {
+    const found = await (folder === dir ? lstat(`${dir}/.`) : lstat(folder)).catch(() => null)
+    if (found?.isDirectory() === true) continue
+    throw new GateError('evidence', {
+      reason: found === null ? 'layout-missing' : 'blob-symlink',
+      message: `${folder} is not a folder: an OCI layout with blobs/sha256 is expected`,
+    })
+  }
+}
+
+/** Reads `oci-layout` or `index.json` of a layout: a regular file of at most `MAX_DOCUMENT_BYTES`. */
+export async function readLayoutFile(dir: string, name: 'oci-layout' | 'index.json'): Promise<Buffer> {
+  const handle = await openRegular(join(dir, name), name)
+  try {
+    const { size } = await handle.stat()
+    if (size > MAX_DOCUMENT_BYTES) {
+      throw new GateError('evidence', {
+        reason: 'document-too-large',
+        message: `${name} is ${size} bytes long; a document of an image may have ${MAX_DOCUMENT_BYTES}`,
+      })
+    }
+    return await handle.readFile()
   } finally {
     await handle.close()
   }

@@ -1,5 +1,3 @@
-import { lstat } from 'node:fs/promises'
-import { join } from 'node:path'
 import {
   checkLayoutMarker,
   parseImageConfig,
@@ -11,7 +9,7 @@ import { assembleImage, checkIsImage, claimsAttestation, runnableChildren } from
 import type { Child } from '../evidence/oci-image.js'
 import { INDEX_TYPES, layerKind, MANIFEST_TYPES } from '../evidence/oci-media.js'
 import type { Descriptor, ImageSubject, PlatformImage } from '../evidence/subject.js'
-import { openRegular, readBlob } from './blobs.js'
+import { checkLayoutFolders, MAX_DOCUMENT_BYTES, readBlob, readLayoutFile } from './blobs.js'
 import { canReadZstd } from './layer-stream.js'
 
 /** A layout that was read and found sound in shape; `blobs` holds every reachable blob once. */
@@ -21,7 +19,6 @@ export interface OpenLayout {
   readonly blobs: readonly Descriptor[]
 }
 
-const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 const MAX_CHILDREN = 128
 
 /**
@@ -33,9 +30,9 @@ export async function openLayout(
   dir: string,
   request: { readonly name: string; readonly zstd?: boolean },
 ): Promise<OpenLayout> {
-  await checkFolders(dir)
-  checkLayoutMarker(await readOwnFile(dir, 'oci-layout'), 'oci-layout')
-  const outer = parseManifestDocument(await readOwnFile(dir, 'index.json'), {
+  await checkLayoutFolders(dir)
+  checkLayoutMarker(await readLayoutFile(dir, 'oci-layout'), 'oci-layout')
+  const outer = parseManifestDocument(await readLayoutFile(dir, 'index.json'), {
     what: 'index.json',
     expectedType: null,
   })
@@ -59,32 +56,6 @@ export async function openLayout(
       platforms,
     },
     blobs: reachable(root, children),
-  }
-}
-
-async function checkFolders(dir: string): Promise<void> {
-  for (const folder of [dir, join(dir, 'blobs'), join(dir, 'blobs', 'sha256')]) {
-    const found = await (folder === dir ? lstat(`${dir}/.`) : lstat(folder)).catch(() => null)
-    if (found?.isDirectory() === true) continue
-    const reason = found === null ? 'layout-missing' : 'blob-symlink'
-    throw refusal(
-      'evidence',
-      reason,
-      `${folder} is not a folder: an OCI layout with blobs/sha256 is expected`,
-    )
-  }
-}
-
-async function readOwnFile(dir: string, name: string): Promise<Buffer> {
-  const handle = await openRegular(join(dir, name), name)
-  try {
-    const { size } = await handle.stat()
-    if (size > MAX_DOCUMENT_BYTES) {
-      throw refusal('evidence', 'document-too-large', `${name} is ${size} bytes long`)
-    }
-    return await handle.readFile()
-  } finally {
-    await handle.close()
   }
 }
 

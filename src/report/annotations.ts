@@ -3,6 +3,7 @@ import { changesOf, type Change } from './changes.js'
 import { headline, undecidedOf } from './headline.js'
 import { visible } from './markdown.js'
 import { plainChange } from './plain.js'
+import { originOf } from './sections.js'
 
 /** One annotation of the job: on a line of the repository when the place is known. */
 export interface Annotation {
@@ -36,8 +37,8 @@ export function renderAnnotations(record: RunRecord): readonly Annotation[] {
   const all = [
     ...record.problems.map(problem => plain('error', `${problem.stage}: ${problem.reason}`, problem.message)),
     ...undecidedOf(record).map(item => plain('error', `Undecided: ${item.rule}`, item.why)),
-    ...grouped(changesOf(record, 'enforce'), record.exitCode === 0 ? 'warning' : 'error'),
-    ...grouped(changesOf(record, 'warn'), 'warning'),
+    ...grouped(record, 'enforce', record.exitCode === 0 ? 'warning' : 'error'),
+    ...grouped(record, 'warn', 'warning'),
     ...record.warnings.map(text => plain('warning', 'Portcullis', text)),
   ]
   return (['error', 'warning'] as const).flatMap(level =>
@@ -59,9 +60,14 @@ function plain(level: Annotation['level'], title: string, message: string): Pend
   }
 }
 
-function grouped(changes: readonly Change[], level: Annotation['level']): readonly Pending[] {
+function grouped(
+  record: RunRecord,
+  mode: 'enforce' | 'warn',
+  level: Annotation['level'],
+): readonly Pending[] {
+  const platforms = record.subject?.platforms.length ?? 1
   const places = new Map<string, Change[]>()
-  for (const change of changes) {
+  for (const change of changesOf(record, mode)) {
     const { location } = change
     const place = location ? `${location.file}\n${location.line}` : change.rules.join(' ')
     const group = places.get(place)
@@ -69,20 +75,25 @@ function grouped(changes: readonly Change[], level: Annotation['level']): readon
     else group.push(change)
   }
   return [...places.values()].map(group => {
-    return { level, write: () => annotationOf(group, level) }
+    return { level, write: () => annotationOf(group, { level, platforms }) }
   })
 }
 
-function annotationOf(group: readonly Change[], level: Annotation['level']): Annotation {
+function annotationOf(
+  group: readonly Change[],
+  given: { readonly level: Annotation['level']; readonly platforms: number },
+): Annotation {
   const rules = [...new Set(group.flatMap(change => change.rules))]
   const lines = group.slice(0, LINES).map(change => {
     const { what, change: fix } = plainChange(change, MAX_LINE)
-    return fix === undefined ? what : `${what}. Change: ${fix}`
+    const origin = originOf(change, given.platforms).join(', ')
+    const where = origin === '' ? what : `${what} (${visible(origin, MAX_LINE)})`
+    return fix === undefined ? where : `${where}. Change: ${fix}`
   })
   const location = group[0]?.location
   const known = location !== undefined && insideRepository(location.file)
   return {
-    level,
+    level: given.level,
     title: visible(rules.join(', '), 200),
     message: joined(lines, group.length),
     ...(known ? { file: location.file, line: location.line } : {}),
