@@ -51,7 +51,7 @@ describe('words without a run', () => {
   it('--help names every verb there is, and no verb that is not there', async () => {
     const { code, stdout } = await call('--help')
     expect(code).toBe(0)
-    for (const verb of ['gate', 'report', 'tools', 'demo'])
+    for (const verb of ['gate', 'release', 'report', 'tools', 'demo'])
       expect(stdout).toMatch(new RegExp(`^ +${verb} `, 'm'))
     for (const verb of ['monitor', 'recall', 'aggregate'])
       expect(stdout).not.toMatch(new RegExp(`^ +${verb} `, 'm'))

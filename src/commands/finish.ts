@@ -10,6 +10,7 @@ import { subjectText } from '../request.js'
 import { programVersion } from '../version.js'
 import { openReportFolder, writeWhole } from '../tools/report-folder.js'
 import { factsOf } from '../tools/tool-set.js'
+import { writeSeal } from './seal.js'
 import { foreignFolders, reportFolder, type Facts, type GateRun } from './run.js'
 import { problemOf, runStage, StageFailed, type RunLog } from './run-log.js'
 
@@ -58,12 +59,31 @@ async function writeRecord(
     const record = assemble(run, log, facts)
     await write('summary.md', renderSummary(record))
     await write('portcullis.json', recordText(record))
-    return { value: null, detail: 'portcullis.json' }
+    const sealed = await sealPassed(run, facts, { record, reportDir })
+    return { value: null, detail: sealed ? 'portcullis.json, sealed for a release' : 'portcullis.json' }
   } catch (cause) {
     if (cause instanceof GateError) throw cause
     const message = `The record cannot be written to ${run.request.output}: ${describeError(cause)}. Give another --output, or free space.`
     throw new GateError('tool', { reason: 'record-not-written', message, cause })
   }
+}
+
+/** Keeps a passed image for `portcullis release` where the run was told to publish nothing. */
+async function sealPassed(
+  run: GateRun,
+  facts: Facts,
+  given: { readonly record: RunRecord; readonly reportDir: string },
+): Promise<boolean> {
+  const { record, reportDir } = given
+  const wanted = run.command !== 'release' && run.request.publish === 'never' && record.outcome === 'pass'
+  if (!wanted || facts.built === undefined || facts.evidence === undefined) return false
+  await writeSeal(reportDir, {
+    layout: facts.built.layout,
+    record: recordText(record),
+    evidence: evidenceDocument(facts.evidence).text,
+    files: record.files,
+  })
+  return true
 }
 
 /** The record of everything known. Pure but for the clock of the services. */
@@ -82,7 +102,7 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
   return {
     schema: RECORD_SCHEMA,
     portcullis: { version: programVersion(), project: PROJECT_URI },
-    command: 'gate',
+    command: run.command ?? 'gate',
     startedAt: facts.startedAt.toISOString(),
     finishedAt: services.clock().toISOString(),
     trigger: context?.trigger ?? { kind: run.kind, trusted: false },

@@ -8,6 +8,7 @@ import { clearReportFolder, openReportFolder } from '../tools/report-folder.js'
 import { finishRun } from './finish.js'
 import { planOf } from './plan.js'
 import { ROAD } from './road.js'
+import { removeSeal } from './seal.js'
 import { foreignFolders, reportFolder, type Facts, type GateRun, type ReleaseInput } from './run.js'
 import { problemOf, runStage, skipStage, StageFailed, type RunLog } from './run-log.js'
 
@@ -97,6 +98,7 @@ async function emptyReportFolder(run: GateRun, facts: Facts): Promise<void> {
   try {
     await openReportFolder(dir, foreignFolders(run, facts))
     await clearReportFolder(dir)
+    if (run.command !== 'release') await removeSeal(dir)
   } catch (cause) {
     if (cause instanceof GateError) throw cause
     const message = `output: '${run.request.output}' cannot be used for reports: ${describeError(cause)}`

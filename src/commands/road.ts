@@ -81,6 +81,7 @@ export const ROAD: Road = {
 
   inspect: async (given, { built, tools, dockerfile }) => {
     const { services, commands, facts, request } = given
+    if (built.database === undefined) throw new TypeError('an image is inspected with a database')
     const reportDir = reportFolder({ request }, facts)
     const inspection = await inspectImage(
       { commands, tools, timeoutMs: Math.min(SCAN_MS, request.timeoutMs / 2) },

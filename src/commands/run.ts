@@ -20,6 +20,8 @@ import type { StageResult } from './run-log.js'
 export interface GateRun {
   readonly services: Services
   readonly request: Request
+  /** Verb for the record; default `gate`. */
+  readonly command?: 'gate' | 'release'
   /** `event`: as an action; `terminal`: by a person. */
   readonly kind: 'event' | 'terminal'
   readonly surfaces: (record: RunRecord, reportDir: string) => Promise<void>
@@ -66,7 +68,8 @@ export interface Given {
 export interface Built {
   readonly layout: OpenLayout
   readonly engine: BuiltImage['engine']
-  readonly database: PreparedDatabase
+  /** Absent where nothing is scanned any more. */
+  readonly database?: PreparedDatabase
 }
 
 export interface Sources {

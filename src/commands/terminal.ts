@@ -8,7 +8,6 @@ import { inertLines } from './worst.js'
 
 /** Verbs of the interface that this version does not have. */
 const LATER_VERBS = [
-  'release',
   'verify',
   'policy',
   'init',
@@ -21,10 +20,17 @@ const LATER_VERBS = [
   'replay',
 ]
 
+/** Inputs that still mean something for an image that was judged already. */
+const RELEASE_FLAGS: ReadonlySet<string> = new Set([
+  ...['image', 'policy', 'tags', 'overwrite', 'sign', 'key', 'signing-config', 'trusted-root'],
+  ...['registry', 'registry-username', 'registry-password', 'tools', 'output', 'timeout'],
+])
+
 const AFTER_HELP = `
 Examples:
   portcullis demo
   portcullis gate . --image registry.example.com/acme/api --publish never
+  portcullis release portcullis-report --tags 1.2.3 --sign key --key cosign.key
   portcullis report portcullis-report/portcullis.json --format summary
 
 Exit codes: 0 pass, 1 fail, 2 something to correct in flags or policy,
@@ -54,6 +60,7 @@ function createProgram(environment: Environment, ending: { code: number }): Comm
     .showHelpAfterError('(portcullis --help shows the verbs, portcullis gate --help the flags)')
     .addHelpText('after', AFTER_HELP)
   addGate(program, environment, ending)
+  addRelease(program, environment, ending)
   addReport(program, ending)
   addTools(program, environment, ending)
   addDemo(program, environment, ending)
@@ -63,7 +70,7 @@ function createProgram(environment: Environment, ending: { code: number }): Comm
       .allowUnknownOption()
       .argument('[anything...]')
       .action(() => {
-        const message = `'${verb}' is not available yet in this version. There are: gate, report, tools, demo.`
+        const message = `'${verb}' is not available yet in this version. There are: gate, release, report, tools, demo.`
         throw new GateError('config', { reason: 'not-available-yet', message })
       })
   }
@@ -84,6 +91,21 @@ function addGate(program: Command, environment: Environment, ending: { code: num
   command.action(async (context: string | undefined) => {
     const { gateAtTerminal } = await import('./terminal-gate.js')
     ending.code = await gateAtTerminal({ environment, context, option: name => flagText(command, name) })
+  })
+}
+
+function addRelease(program: Command, environment: Environment, ending: { code: number }): void {
+  const command = program
+    .command('release')
+    .description('Release what a gate with --publish never sealed: the same bytes, judged again.')
+    .argument('<folder>', 'report folder of that run; FOLDER@sha256:HEX also fixes its portcullis.json')
+    .exitOverride()
+  for (const input of INPUTS.filter(one => RELEASE_FLAGS.has(one.name))) {
+    command.option(`--${input.name} <value>`, input.description)
+  }
+  command.action(async (folder: string) => {
+    const { releaseAtTerminal } = await import('./terminal-release.js')
+    ending.code = await releaseAtTerminal({ environment, folder, option: name => flagText(command, name) })
   })
 }
 

@@ -1,4 +1,4 @@
-import { copyFile, link, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { constants, copyFile, link, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GateError } from '../errors.js'
 import type { Descriptor, PlatformImage } from '../evidence/subject.js'
@@ -25,7 +25,7 @@ export async function flattenPlatform(
   }
   const config: Descriptor = { mediaType: '', digest: image.configDigest, size: image.configSize }
   const digests = new Set([image.manifest, config, ...image.layers].map(blob => blob.digest))
-  for (const digest of digests) await place(blobPath(layout.dir, digest), blobPath(outDir, digest))
+  for (const digest of digests) await placeFile(blobPath(layout.dir, digest), blobPath(outDir, digest))
   await writeLayoutFiles(outDir, image.manifest, image.platform)
 }
 
@@ -50,11 +50,12 @@ export async function writeLayoutFiles(dir: string, manifest: Descriptor, platfo
   await writeFile(join(dir, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
 }
 
-async function place(from: string, to: string): Promise<void> {
+/** The same file under a second name: a hard link, or a copy where there can be none. */
+export async function placeFile(from: string, to: string): Promise<void> {
   try {
     await link(from, to)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && COPY_INSTEAD.has(String(error.code)))) throw error
-    await copyFile(from, to)
+    await copyFile(from, to, constants.COPYFILE_FICLONE)
   }
 }
