@@ -48,17 +48,23 @@ export function parseDockerfile(
   const stages = stagesOf(all, values, file)
   const final = targetStage(stages, options.target, file)
   const instructions = placed(all, file)
-  const user = lastUser(instructions, chainOf(stages, final.index))
+  const chain = chainOf(stages, final.index)
+  const user = lastUser(instructions, chain)
+  const root = stages[chain[0] ?? final.index]
+  const onScratch = root === undefined || root.image.toLowerCase() === 'scratch'
   return {
     file,
     bases: basesOf(all, stages, { values, file }),
     finalStage: final.stage.location,
+    ...(onScratch ? {} : { base: root.location }),
+    chain,
     instructions,
     ...(user === undefined ? {} : { user: { value: user.arguments, location: user.location } }),
   }
 }
 
-function globalValues(
+/** Values of the ARGs before the first FROM, with `--build-arg` winning over defaults. */
+export function globalValues(
   args: readonly { getProperty(): { getName(): string; getValue(): string | null } | null }[],
   given: Readonly<Record<string, string>>,
 ): ReadonlyMap<string, string> {
@@ -74,7 +80,7 @@ function globalValues(
 }
 
 /** Refuses what grows beyond any name there is: variables of variables can make a few lines into gigabytes. */
-function expand(text: string, values: ReadonlyMap<string, string>): string {
+export function expand(text: string, values: ReadonlyMap<string, string>): string {
   let length = text.length
   if (length > MAX_EXPANDED) throw tooLong()
   return text.replace(
@@ -134,10 +140,10 @@ function targetStage(
   return { stage, index }
 }
 
-/** Indexes of the stages whose instructions end up in this one: itself and the stages it is built on. */
-function chainOf(stages: readonly Stage[], index: number): ReadonlySet<number> {
-  const chain = new Set<number>()
-  for (let at: number | undefined = index; at !== undefined; at = stages[at]?.parent) chain.add(at)
+/** Indexes of the stages whose instructions end up in this one, lowest first: what it is built on, and itself. */
+function chainOf(stages: readonly Stage[], index: number): readonly number[] {
+  const chain: number[] = []
+  for (let at: number | undefined = index; at !== undefined; at = stages[at]?.parent) chain.unshift(at)
   return chain
 }
 
@@ -159,9 +165,10 @@ function placed(all: readonly Instruction[], file: string): readonly DockerfileI
 
 function lastUser(
   instructions: readonly DockerfileInstruction[],
-  chain: ReadonlySet<number>,
+  chain: readonly number[],
 ): DockerfileInstruction | undefined {
-  return [...chain]
+  return chain
+    .toReversed()
     .map(stage =>
       instructions.findLast(instruction => instruction.keyword === 'USER' && instruction.stage === stage),
     )

@@ -21,6 +21,10 @@ export interface DockerfileFacts {
   readonly user?: { readonly value: string; readonly location: SourceLocation }
   /** The last FROM: where to point when something is absent. */
   readonly finalStage: SourceLocation
+  /** The FROM that names the image which the final image stands on; absent on scratch. */
+  readonly base?: SourceLocation
+  /** Stages whose instructions end up in the final image, in the order they run; counted from 0. */
+  readonly chain?: readonly number[]
   readonly instructions: readonly DockerfileInstruction[]
 }
 

@@ -82,6 +82,7 @@ const configShape = z.looseObject({
       Cmd: strings.nullish(),
       Labels: map.nullish(),
       ExposedPorts: z.record(text, z.unknown()).nullish(),
+      OnBuild: strings.nullish(),
     })
     .nullish(),
   rootfs: z.looseObject({ type: z.literal('layers'), diff_ids: z.array(text).max(1000) }),
@@ -195,6 +196,7 @@ export function parseImageConfig(bytes: Uint8Array, what: string): OciConfig {
       cmd: config.Cmd ?? [],
       labels: config.Labels ?? {},
       exposedPorts: Object.keys(config.ExposedPorts ?? {}),
+      ...(config.OnBuild?.length ? { onBuild: config.OnBuild } : {}),
       history: (shape.history ?? []).map(entry => ({
         createdBy: entry.created_by ?? '',
         emptyLayer: entry.empty_layer ?? false,

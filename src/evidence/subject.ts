@@ -27,6 +27,8 @@ export interface ImageConfig {
   readonly cmd: readonly string[]
   readonly labels: Readonly<Record<string, string>>
   readonly exposedPorts: readonly string[]
+  /** Instructions that run in every image built on this one (`OnBuild` of Docker's configuration), if any. */
+  readonly onBuild?: readonly string[]
   readonly history: readonly HistoryEntry[]
   readonly created?: string
 }

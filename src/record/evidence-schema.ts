@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { PACKAGE_DATABASES } from '../evidence/os-releases.js'
 import { count, digest, list, map, severity, sha256, sourceLocation, stage, text, word } from './bounds.js'
 import { databaseFacts, imageSubject, isolation, toolFacts } from './image-schema.js'
 
@@ -21,7 +22,15 @@ const layerFacts = z.strictObject({
   uncompressedSize: count,
   entries: count,
   createdBy: text,
+  origin: z.enum(['base', 'own']).exactOptional(),
   instruction: sourceLocation.exactOptional(),
+})
+
+const release = z.strictObject({ id: word, version: word, path: word, layer: digest })
+const system = z.strictObject({
+  databases: list(z.enum(PACKAGE_DATABASES), 10),
+  release: release.exactOptional(),
+  earlier: list(release, 1000),
 })
 
 const contents = z.strictObject({
@@ -30,8 +39,22 @@ const contents = z.strictObject({
   executables: count,
   users: list(z.strictObject({ name: word, uid: z.number() })),
   setuid: list(word),
+  system: system.exactOptional(),
   unexplained: list(z.strictObject({ path: word, size: count, setuid: z.boolean(), layer: digest })),
   owners: map(word, 5_000_000),
+  linkedMetadata: list(
+    z.strictObject({
+      path: word,
+      target: word,
+      kind: z.enum(['hard-link', 'symbolic-link', 'linked-folder']),
+      layer: digest,
+    }),
+  ).exactOptional(),
+  hiddenPackages: list(
+    z.strictObject({ package: word, record: word, layer: digest, files: count, samples: list(word, 100) }),
+  ).exactOptional(),
+  systemMetadata: map(word, 1_000_000).exactOptional(),
+  rpmLayers: list(digest, 1000).exactOptional(),
 })
 
 const packageFacts = z.strictObject({
@@ -123,6 +146,8 @@ const dockerfile = z.strictObject({
   ),
   user: z.strictObject({ value: word, location: sourceLocation }).exactOptional(),
   finalStage: sourceLocation,
+  base: sourceLocation.exactOptional(),
+  chain: list(z.int(), 10_000).exactOptional(),
   instructions: list(
     z.strictObject({ keyword: word, arguments: text, stage: z.int(), location: sourceLocation }),
     100_000,

@@ -10,6 +10,7 @@ const imageConfig = z.strictObject({
   cmd: list(text, 10_000),
   labels: map(text),
   exposedPorts: list(word, 100_000),
+  onBuild: list(text, 10_000).exactOptional(),
   history: list(
     z.strictObject({ createdBy: text, emptyLayer: z.boolean(), comment: text.exactOptional() }),
     10_000,
