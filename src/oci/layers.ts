@@ -4,12 +4,15 @@ import { layerKind } from '../evidence/oci-media.js'
 import { ownershipOf } from '../evidence/ownership.js'
 import type { TreeFile } from '../evidence/ownership.js'
 import { isPackageMetadata } from '../evidence/package-files.js'
-import type { MetadataFile } from '../evidence/package-files.js'
 import type { PlatformImage } from '../evidence/subject.js'
 import { GateError } from '../errors.js'
 import { createTree, eachNode, findPlace, hide, hideAll, locate, put } from './file-tree.js'
 import type { FileContent, Place, TreeNode } from './file-tree.js'
 import { layerStream } from './layer-stream.js'
+import { bothSinks } from './layer-visitor.js'
+import type { FoundPath, LayerVisitor } from './layer-visitor.js'
+import { createMetadataPass, endLayer, metadataFacts, noteFile } from './metadata-pass.js'
+import type { MetadataPass } from './metadata-pass.js'
 import { malformed } from './tar-header.js'
 import type { TarEntry } from './tar-header.js'
 import { readTar } from './tar-reader.js'
@@ -31,7 +34,9 @@ export interface LayerLimits {
 }
 
 interface Pass {
+  readonly visitor: LayerVisitor | undefined
   readonly root: TreeNode
+  readonly packages: MetadataPass
   readonly maxMetadataBytes: number
   metadataBytes: number
 }
@@ -50,10 +55,12 @@ const ANY_EXECUTE = 0o111
 export async function readLayers(
   layout: { readonly dir: string },
   image: PlatformImage,
-  limits: LayerLimits = {},
+  limits: LayerLimits & { readonly visitor?: LayerVisitor } = {},
 ): Promise<LayerPass> {
   const pass: Pass = {
+    visitor: limits.visitor,
     root: createTree(),
+    packages: createMetadataPass(),
     maxMetadataBytes: limits.maxMetadataBytes ?? 256 * 1024 * 1024,
     metadataBytes: 0,
   }
@@ -72,18 +79,20 @@ export async function readLayers(
       ...(limits.maxEntries === undefined ? {} : { maxEntries: limits.maxEntries }),
     })
     const uncompressedSize = stream.finish()
+    endLayer(pass.packages, pass.root, at)
     left -= uncompressedSize
+    limits.visitor?.endLayer(layer, path => findWritten(pass.root, path, at))
     const { diffId, digest, size } = layer
     layers.push({ diffId, digest, size, uncompressedSize, entries, createdBy: made[at]?.createdBy ?? '' })
   }
-  return { contents: contentsOf(pass.root, layers) }
+  return { contents: contentsOf(pass, layers) }
 }
 
 function visit(pass: Pass, entry: TarEntry, layer: number): EntrySink | undefined {
   const base = entry.path.slice(entry.path.lastIndexOf('/') + 1)
   if (base.startsWith(WHITEOUT)) {
     whiteout(pass.root, entry.path, layer)
-    return undefined
+    return entry.type === 'file' ? pass.visitor?.file(entry.path, entry.size) : undefined
   }
   const place = locate(pass.root, entry.path, layer)
   if (place === null) return undefined
@@ -96,9 +105,17 @@ function visit(pass: Pass, entry: TarEntry, layer: number): EntrySink | undefine
     put(place, { type, mode, layer, target: type === 'symlink' ? linkname : '' })
     return undefined
   }
-  return contentSink(pass, { entry, path: place.path }, content =>
+  noteFile(pass.packages, place.path)
+  const sink = contentSink(pass, { entry, path: place.path }, content =>
     put(place, { type, mode, layer, target: '', content }),
   )
+  return bothSinks(sink, pass.visitor?.file(place.path, entry.size))
+}
+
+function findWritten(root: TreeNode, path: string, layer: number): FoundPath | undefined {
+  const place = findPlace(root, path)
+  const node = place?.parent.children.get(place.name)
+  return place && node ? { path: place.path, here: node.layer === layer } : undefined
 }
 
 function whiteout(root: TreeNode, path: string, layer: number): void {
@@ -123,7 +140,12 @@ function linkTo(
     throw malformed('layer-hard-link', `a hard link to something that is not there: ${entry.path}`)
   }
   const { type, mode, target, content } = node
-  put(given.place, { type, mode, target, layer: given.layer, ...(content === undefined ? {} : { content }) })
+  const linkedTo = node.linkedTo ?? source?.path
+  put(given.place, {
+    ...{ type, mode, target, layer: given.layer },
+    ...(content === undefined ? {} : { content }),
+    ...(linkedTo === undefined ? {} : { linkedTo }),
+  })
 }
 
 function contentSink(
@@ -159,18 +181,14 @@ function headOf(bytes: Buffer): FileContent['head'] {
   return head.startsWith('#!') ? 'script' : 'other'
 }
 
-function contentsOf(root: TreeNode, layers: readonly LayerFacts[]): ImageContents {
+function contentsOf({ root, packages }: Pass, layers: readonly LayerFacts[]): ImageContents {
   const files = new Map<string, TreeFile>()
-  const metadata: MetadataFile[] = []
   let passwd = ''
   eachNode(root, (path, node) => {
     const layer = layers[node.layer]?.diffId
     if (node.type !== 'file' || node.content === undefined || layer === undefined) return
     files.set(path, treeFile(path, node, { content: node.content, layer }))
-    const { text } = node.content
-    if (text === undefined) return
-    if (path === PASSWD) passwd = text
-    else if (isPackageMetadata(path)) metadata.push({ path, text })
+    if (path === PASSWD) passwd = node.content.text ?? ''
   })
   const all = [...files.values()]
   return {
@@ -182,7 +200,8 @@ function contentsOf(root: TreeNode, layers: readonly LayerFacts[]): ImageContent
       .filter(file => file.setuid)
       .map(file => file.path)
       .sort(),
-    ...ownershipOf({ files, metadata, resolve: path => findPlace(root, path)?.path }),
+    ...ownershipOf({ files, claims: packages.claims, resolve: path => findPlace(root, path)?.path }),
+    ...metadataFacts(packages, root, { files, layers: layers.map(layer => layer.diffId) }),
   }
 }
 
@@ -198,6 +217,7 @@ function treeFile(
     executable: (node.mode & ANY_EXECUTE) !== 0 && content.head !== 'other',
     setuid: (node.mode & SETUID) !== 0,
     layer,
+    at: node.layer,
   }
 }
 
