@@ -38,31 +38,55 @@ export const INPUTS: readonly InputSpec[] = [
   },
   { name: 'target', description: 'Build stage to build.', available: true },
   { name: 'build-args', description: 'Build arguments, one NAME=VALUE a line.', available: true },
-  later('build-contexts', 'Named build contexts.'),
-  later('secrets', 'Build secrets.'),
-  later('ssh', 'SSH agents for the build.'),
+  {
+    name: 'build-contexts',
+    description:
+      'Named build contexts, one NAME=VALUE a line: a folder, oci-layout://DIR, docker-image://REF or a URL.',
+    available: true,
+  },
+  {
+    name: 'secrets',
+    description: 'Build secrets, one a line: id=NAME,src=FILE or id=NAME,env=VARIABLE.',
+    available: true,
+  },
+  {
+    name: 'ssh',
+    description: 'SSH agents for the build, one a line: default or ID=SOCKET.',
+    available: true,
+  },
   {
     name: 'platforms',
-    description: 'One platform such as linux/amd64. Several: not available yet.',
+    description: 'Platforms such as linux/amd64, separated by commas or lines. Empty: that of the engine.',
     available: true,
   },
   { name: 'labels', description: 'Image labels, one NAME=VALUE a line.', available: true },
-  later('annotations', 'Annotations of the manifest.'),
+  {
+    name: 'annotations',
+    description: 'Annotations of the manifest of each image, one NAME=VALUE a line.',
+    available: true,
+  },
   {
     name: 'network',
     description: 'Network mode of RUN steps: default, none or host.',
     values: ['default', 'none', 'host'],
     available: true,
   },
-  later('cache-from', 'Build caches to read.'),
-  later('cache-to', 'Build caches to write.'),
-  later('builder', 'Name of an existing builder.'),
+  {
+    name: 'cache-from',
+    description: 'Build caches to read, one a line, such as type=registry,ref=REF.',
+    available: true,
+  },
+  {
+    name: 'cache-to',
+    description: 'Build caches to write, one a line; only after the verdict pass, on trusted refs.',
+    available: true,
+  },
+  { name: 'builder', description: 'Name of an existing builder of buildx.', available: true },
   {
     name: 'engine',
-    description: 'Build engine: auto or docker.',
+    description: 'Build engine: auto, buildx, docker or buildah.',
     default: 'auto',
-    values: ['auto', 'docker'],
-    later: ['buildx', 'buildah'],
+    values: ['auto', 'buildx', 'docker', 'buildah'],
     available: true,
   },
   {
@@ -171,6 +195,11 @@ export function subjectText(subject: SubjectSource): string {
   }
 }
 
+/** A secret of the build as it is asked for: a file, or the name of a variable. Never its value. */
+export type SecretSource =
+  | { readonly id: string; readonly file: string }
+  | { readonly id: string; readonly env: string }
+
 /** One validated request: what action inputs and terminal flags both become. Paths are as given. */
 export interface Request {
   readonly image: string
@@ -179,10 +208,17 @@ export interface Request {
   readonly file: string
   readonly target?: string
   readonly buildArgs: readonly string[]
-  readonly platform?: string
+  readonly platforms: readonly string[]
   readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  readonly buildContexts: Readonly<Record<string, string>>
+  readonly secrets: readonly SecretSource[]
+  readonly ssh: readonly string[]
+  readonly cacheFrom: readonly string[]
+  readonly cacheTo: readonly string[]
+  readonly builder?: string
   readonly network?: 'default' | 'none' | 'host'
-  readonly engine: 'auto' | 'docker'
+  readonly engine: 'auto' | 'buildx' | 'docker' | 'buildah'
   readonly noCache: boolean
   readonly pull: boolean
   readonly policy?: string

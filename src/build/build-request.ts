@@ -1,3 +1,14 @@
+import type { Commands } from '../tools/command.js'
+
+/** What an engine works with. */
+export interface BuildServices {
+  readonly commands: Commands
+  /** Private folder of this run. */
+  readonly workDir: string
+  /** The environment of the run: where programs lie, and the values of secrets. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
 /** A secret of the build, handed to RUN steps by `--mount=type=secret`; never part of the image or of a record. */
 export type BuildSecret =
   | { readonly id: string; readonly file: string }
@@ -28,8 +39,10 @@ export interface BuildRequest {
   readonly secrets: readonly BuildSecret[]
   /** `default` or `ID=SOCKET_OR_KEY`, as `--ssh` takes them. */
   readonly ssh: readonly string[]
-  /** As `--cache-from` takes them. Caches are written after the verdict alone: see `CacheExport`. */
+  /** As `--cache-from` takes them. */
   readonly cacheFrom: readonly string[]
+  /** As `--cache-to` takes them; never handed to a build before the verdict. */
+  readonly cacheTo: readonly string[]
   /** Name of an existing builder (buildx). */
   readonly builder?: string
   readonly network?: 'default' | 'none' | 'host'

@@ -1,15 +1,6 @@
-/** What is asked of the engine, engine-neutral. Paths are absolute. */
-export interface BuildRequest {
-  readonly context: string
-  readonly dockerfile: string
-  readonly target?: string
-  readonly buildArgs: readonly string[]
-  readonly platform?: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly network?: 'default' | 'none' | 'host'
-  readonly noCache: boolean
-  readonly pull: boolean
-}
+import { sharedFlags } from './build-flags.js'
+import type { BuildRequest } from './build-request.js'
+import type { SecretInputs } from './secrets.js'
 
 /** What the Docker client and engine on this machine can do. */
 export interface DockerAbilities {
@@ -32,6 +23,22 @@ export function builderOf(client: string, hasPlugin: boolean): DockerAbilities['
   return major >= 18 && major < FIRST_WITH_PLUGIN ? 'buildkit' : 'classic'
 }
 
+/** Inputs of the request that this engine would have to drop; the names are those of the inputs. */
+export function dockerRefusals(request: BuildRequest, builder: DockerAbilities['builder']): readonly string[] {
+  const classic = builder === 'classic'
+  const rows: readonly (readonly [string, boolean])[] = [
+    ['platforms (more than one)', request.platforms.length > 1],
+    ['annotations', Object.keys(request.annotations).length > 0],
+    ['builder', request.builder !== undefined],
+    ['cache-to', request.cacheTo.length > 0],
+    ['build-contexts', builder !== 'buildx' && Object.keys(request.buildContexts).length > 0],
+    ['secrets', classic && request.secrets.length > 0],
+    ['ssh', classic && request.ssh.length > 0],
+    ['cache-from', classic && request.cacheFrom.length > 0],
+  ]
+  return rows.filter(([, asked]) => asked).map(([name]) => name)
+}
+
 /**
  * Arguments of `docker build`. Attestations of the engine are switched off where the engine knows them: ours are
  * signed. The image gets one private tag, removed after it was saved.
@@ -39,19 +46,19 @@ export function builderOf(client: string, hasPlugin: boolean): DockerAbilities['
 export function buildArguments(
   request: BuildRequest,
   abilities: DockerAbilities,
-  files: { readonly iidFile: string; readonly tag: string },
+  files: {
+    readonly iidFile: string
+    readonly tag: string
+    readonly dockerfile: string
+    readonly secrets: SecretInputs
+  },
 ): readonly string[] {
-  const named = Object.entries(request.labels).flatMap(([name, value]) => ['--label', `${name}=${value}`])
+  const { dockerfile, secrets } = files
   return [
-    'build',
-    ...['--file', request.dockerfile, '--iidfile', files.iidFile, '--tag', files.tag],
-    ...(request.target === undefined ? [] : ['--target', request.target]),
-    ...request.buildArgs.flatMap(argument => ['--build-arg', argument]),
-    ...(request.platform === undefined ? [] : ['--platform', request.platform]),
-    ...named,
-    ...(request.network === undefined ? [] : ['--network', request.network]),
+    ...(abilities.builder === 'buildx' ? ['buildx', 'build'] : ['build']),
+    ...['--iidfile', files.iidFile, '--tag', files.tag],
+    ...sharedFlags(request, { dockerfile, buildContexts: request.buildContexts, secrets }),
     ...(request.noCache ? ['--no-cache'] : []),
-    ...(request.pull ? ['--pull'] : []),
     ...(abilities.builder === 'buildx' ? ['--load', '--provenance=false', '--sbom=false'] : []),
     ...(abilities.builder === 'classic' ? [] : ['--progress', 'plain']),
     '--',
@@ -63,15 +70,4 @@ export function buildArguments(
 export function buildVariables(abilities: DockerAbilities): Readonly<Record<string, string>> {
   const kit = abilities.builder === 'classic' ? '0' : '1'
   return { DOCKER_BUILDKIT: kit, BUILDX_NO_DEFAULT_ATTESTATIONS: '1' }
-}
-
-/** The Dockerfile step that failed, read from what the builder printed; undefined when it does not say. */
-export function failedStep(output: string): string | undefined {
-  const place = [...output.matchAll(/^(?<place>\S{1,200}:\d+)\s*$\n-{4,}/gm)].at(-1)?.groups?.['place']
-  const kit = [...output.matchAll(/^#\d+ (?<step>\[[^\]\n]{1,80}\] [^\n]{1,300})$/gm)].at(-1)?.groups?.[
-    'step'
-  ]
-  const classic = [...output.matchAll(/^Step (?<step>\d+\/\d+ : [^\n]{1,300})$/gm)].at(-1)?.groups?.['step']
-  const step = kit ?? classic
-  return place === undefined ? step : [place, ...(step === undefined ? [] : [step])].join(' ')
 }

@@ -4,19 +4,13 @@ import { join } from 'node:path'
 import { GateError } from '../errors.js'
 import { isDigest, type Digest } from '../evidence/digest.js'
 import type { Commands } from '../tools/command.js'
+import type { BuildRequest, BuildServices } from './build-request.js'
 import type { BuiltImage } from './built.js'
+import { buildArguments, buildVariables, type DockerAbilities } from './docker-arguments.js'
 import { idMismatch, openDocker, quick, saveImage, type Docker } from './docker-client.js'
-import {
-  buildArguments,
-  buildVariables,
-  failedStep,
-  type BuildRequest,
-  type DockerAbilities,
-} from './docker-arguments.js'
-
-const BUILD_MS = 6 * 60 * 60_000
-const TAIL_CHARACTERS = 64 * 1024
-const MAX_PRINTED = 256 * 1024 * 1024
+import { dockerfileWithDigests } from './dockerfile-copy.js'
+import { runBuild } from './run-build.js'
+import { secretInputs } from './secrets.js'
 
 /** True when a Docker engine answers on this machine. */
 export async function engineAnswers(commands: Commands): Promise<boolean> {
@@ -29,65 +23,58 @@ export async function engineAnswers(commands: Commands): Promise<boolean> {
   }
 }
 
+/** The Docker engine that answers here. */
+export interface DockerWay {
+  readonly docker: Docker
+  readonly abilities: DockerAbilities
+  readonly why: string
+}
+
+/** The Docker engine of this machine, or why there is none. */
+export async function findDockerWay(
+  commands: Commands,
+): Promise<DockerWay | { readonly kind: 'none'; readonly why: string }> {
+  try {
+    const { docker, abilities } = await openDocker(commands)
+    return { docker, abilities, why: `the Docker engine ${abilities.server} answers` }
+  } catch (thrown) {
+    if (!(thrown instanceof GateError) || thrown.reason !== 'engine-missing') throw thrown
+    return { kind: 'none', why: thrown.message.split('. ')[0] ?? thrown.message }
+  }
+}
+
 /**
- * Builds with the Docker engine, saves the image and converts it while it streams into an OCI layout.
- * Refuses a result whose configuration or manifest digest is not the image id that the engine reports.
- * Errors: `engine-missing`, `build-failed` with the step and the last lines, `image-id-mismatch` (integrity).
+ * Builds with the Docker engine, saves the image and converts it while it streams into an OCI layout. Checked bases
+ * stand with their digest in the Dockerfile that the engine sees. Refuses a result whose configuration or manifest
+ * digest is not the image id that the engine reports.
+ * Errors: `build-failed` with the step and the last lines, `image-id-mismatch` (integrity).
  */
 export async function buildWithDocker(
-  services: { readonly commands: Commands; readonly workDir: string },
+  services: BuildServices,
   request: BuildRequest,
+  { docker, abilities, why }: DockerWay,
 ): Promise<BuiltImage> {
-  const { docker, abilities } = await openDocker(services.commands)
+  const { commands, workDir, environment } = services
   const tag = `portcullis-build:${randomBytes(12).toString('hex')}`
-  const iidFile = join(services.workDir, 'image-id')
-  const layoutDir = join(services.workDir, 'layout')
-  await build(docker, abilities, buildArguments(request, abilities, { iidFile, tag }))
+  const iidFile = join(workDir, 'image-id')
+  const layoutDir = join(workDir, 'layout')
+  const secrets = await secretInputs(request.secrets, environment)
+  const dockerfile = await dockerfileWithDigests(request, workDir)
+  const args = buildArguments(request, abilities, { iidFile, tag, dockerfile, secrets })
+  const call = { program: docker.program, args, variables: buildVariables(abilities) }
+  await runBuild(commands, call, secrets)
   try {
     const imageId = await reportedId(docker, tag, iidFile)
     await mkdir(layoutDir, { recursive: true })
     const converted = await saveImage(docker, tag, { outDir: layoutDir, imageId: imageId.inspected })
-    if (converted.configDigest !== imageId.inspected && converted.manifestDigest !== imageId.inspected) {
-      throw idMismatch(imageId.inspected, converted)
+    for (const id of [imageId.inspected, imageId.printed]) {
+      if (converted.configDigest !== id && converted.manifestDigest !== id) throw idMismatch(id, converted)
     }
-    if (converted.configDigest !== imageId.printed && converted.manifestDigest !== imageId.printed) {
-      throw idMismatch(imageId.printed, converted)
-    }
-    return { layoutDir, engine: { name: 'docker', version: abilities.server }, imageId: imageId.inspected }
+    const engine = { name: 'docker', version: abilities.server, why }
+    return { layoutDir, engine, imageId: imageId.inspected }
   } finally {
     await remove(docker, tag)
   }
-}
-
-async function build(docker: Docker, abilities: DockerAbilities, args: readonly string[]): Promise<void> {
-  const { commands, program } = docker
-  const variables = buildVariables(abilities)
-  const running = commands.stream({
-    program,
-    args,
-    grant: 'engine',
-    timeoutMs: BUILD_MS,
-    maxOutputBytes: MAX_PRINTED,
-    variables,
-  })
-  let tail = ''
-  running.stdout.setEncoding('utf8')
-  running.stdout.on('data', (text: string) => {
-    tail = (tail + text).slice(-TAIL_CHARACTERS)
-  })
-  try {
-    await running.done
-  } catch (thrown) {
-    throw buildFailed(thrown, tail)
-  }
-}
-
-function buildFailed(thrown: unknown, printed: string): unknown {
-  if (!(thrown instanceof GateError) || thrown.reason !== 'exit-code') return thrown
-  const step = failedStep(`${printed}\n${thrown.message}`)
-  const where = step === undefined ? '' : ` at ${step}`
-  const message = `The build failed${where}. ${thrown.message}`
-  return new GateError('tool', { reason: 'build-failed', message, cause: thrown })
 }
 
 /** The id that the engine reports for the tag, and the one the build printed. */

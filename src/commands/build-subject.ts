@@ -1,24 +1,44 @@
 import { resolve } from 'node:path'
+import type { BuildRequest } from '../build/build-request.js'
 import type { BuiltImage } from '../build/built.js'
-import { buildWithDocker } from '../build/docker.js'
 import { takeFromDocker } from '../build/docker-image.js'
-import { sourceLabels } from '../build/labels.js'
+import { buildImage } from '../build/engine.js'
 import { copyLayout, unpackArchive } from '../build/prebuilt.js'
 import { pullImage } from '../build/pulled.js'
 import type { Digest } from '../evidence/digest.js'
+import type { DockerfileFacts } from '../evidence/evidence.js'
+import type { Known } from '../evidence/known.js'
 import type { ImageReference } from '../evidence/reference.js'
 import type { RunContext } from '../github/context.js'
+import type { BaseRecord } from '../record/record.js'
 import type { Program } from '../tools/command.js'
 import { toolOf, type ToolSet } from '../tools/tool-set.js'
-import { contextFolder, dockerfilePath } from './dockerfile.js'
+import { resolveBases } from './base-digests.js'
+import { buildRequest } from './build-request.js'
 import { registryCommands } from './registry-commands.js'
 import type { Given } from './run.js'
+
+/** The image as a layout; for one that was built here, what was asked of the engine and which bases it had. */
+export interface SubjectImage extends BuiltImage {
+  readonly asked?: BuildRequest
+  readonly bases?: readonly BaseRecord[]
+}
 
 /** Stage 5, first half: brings the image into the private folder as an OCI layout. */
 export async function buildSubject(
   given: Given,
-  { context, tools }: { readonly context: RunContext; readonly tools: ToolSet },
-): Promise<BuiltImage> {
+  has: {
+    readonly context: RunContext
+    readonly tools: ToolSet
+    readonly dockerfile: Known<DockerfileFacts>
+  },
+): Promise<SubjectImage> {
+  const { context, tools } = has
+  const { subject } = given.request
+  return subject.kind === 'build' ? await build(given, has) : await readyImage(given, context, tools)
+}
+
+async function readyImage(given: Given, context: RunContext, tools: ToolSet): Promise<BuiltImage> {
   const { request, services, commands } = given
   const { subject } = request
   const { workDir } = services
@@ -32,7 +52,7 @@ export async function buildSubject(
     case 'registry':
       return await pulled(given, subject, toolOf(tools, 'crane').program)
     case 'build':
-      return await build(given, context)
+      throw new TypeError('a build is no ready image')
   }
 }
 
@@ -50,33 +70,18 @@ async function pulled(
   }
 }
 
-async function build(given: Given, context: RunContext): Promise<BuiltImage> {
-  const { request, services, commands } = given
-  const { target, platform, network } = request
-  return await buildWithDocker(
-    { commands, workDir: services.workDir },
-    {
-      context: contextFolder(request, context),
-      dockerfile: dockerfilePath(request, context),
-      ...(target === undefined ? {} : { target }),
-      buildArgs: request.buildArgs,
-      ...(platform === undefined ? {} : { platform }),
-      labels: sourceLabels(sourceFacts(given, context), request.labels),
-      ...(network === undefined ? {} : { network }),
-      noCache: request.noCache,
-      pull: request.pull,
-    },
-  )
-}
-
-function sourceFacts(
+async function build(
   given: Given,
-  context: RunContext,
-): { readonly source?: string; readonly revision?: string } {
-  const { repository, commit } = context.trigger
-  const server = given.services.environment['GITHUB_SERVER_URL'] ?? ''
-  return {
-    ...(repository === undefined || server === '' ? {} : { source: `${server}/${repository}` }),
-    ...(commit === undefined ? {} : { revision: commit }),
-  }
+  has: {
+    readonly context: RunContext
+    readonly tools: ToolSet
+    readonly dockerfile: Known<DockerfileFacts>
+  },
+): Promise<SubjectImage> {
+  const { request, services, commands } = given
+  const { environment, workDir } = services
+  const bases = await resolveBases(given, has.dockerfile, toolOf(has.tools, 'crane').program)
+  const asked = await buildRequest(request, has.context, { environment, bases: bases.checked })
+  const built = await buildImage({ commands, workDir, environment }, request.engine, asked)
+  return { ...built, asked, bases: bases.records }
 }

@@ -118,6 +118,7 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
     stages: log.stages,
     subject: facts.built?.layout.subject ?? null,
     engine: facts.built?.engine ?? null,
+    ...(facts.built?.bases === undefined ? {} : { bases: facts.built.bases }),
     imageId: facts.built?.layout.subject.platforms[0]?.configDigest ?? null,
     isolation: evidence?.isolation.state === 'present' ? evidence.isolation.value : null,
     tools: factsOf(facts.tools ?? {}),

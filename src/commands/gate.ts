@@ -7,6 +7,7 @@ import { endingOf, withReleasedResults } from '../record/assemble.js'
 import { clearReportFolder, openReportFolder } from '../tools/report-folder.js'
 import { finishRun } from './finish.js'
 import { planOf } from './plan.js'
+import { writeCaches } from './caches.js'
 import { ROAD } from './road.js'
 import { removeSeal } from './seal.js'
 import { foreignFolders, reportFolder, type Facts, type GateRun, type ReleaseInput } from './run.js'
@@ -28,6 +29,7 @@ export async function gate(asked: GateRun): Promise<RunRecord> {
   } catch (thrown) {
     if (!(thrown instanceof StageFailed)) log.problems.push(problemOf('judge', thrown, run.services.signal))
   }
+  await writeCaches(run, log, facts)
   return await finishRun(run, log, facts)
 }
 
@@ -74,7 +76,7 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
 
   const built = await runStage(log, services, {
     stage: 'build',
-    work: () => road.build(given, { context, tools }),
+    work: () => road.build(given, { context, tools, dockerfile: sources.dockerfile }),
   })
   facts.built = built
   const evidence: Evidence = await runStage(log, services, {

@@ -62,9 +62,9 @@ export const ROAD: Road = {
     }
   },
 
-  build: async (given, { context, tools }) => {
+  build: async (given, { context, tools, dockerfile }) => {
     const { services, request, commands } = given
-    const building = buildSubject(given, { context, tools })
+    const building = buildSubject(given, { context, tools, dockerfile })
     const preparing = prepareDatabase(
       { commands, tools, signal: services.signal },
       { source: request.database ?? '', workDir: services.workDir },
@@ -72,10 +72,16 @@ export const ROAD: Road = {
     const [image, database] = await bothOf(building, preparing)
     const layout = await openLayout(image.layoutDir, { name: request.image })
     const hashed = await hashBlobs(layout)
-    const words = image.engine === null ? 'ready image' : `${image.engine.name} ${image.engine.version}`
+    const { engine, asked, bases } = image
+    const words = engine === null ? 'ready image' : `${engine.name} ${engine.version}`
+    const why = engine === null ? '' : ` (${engine.why})`
     return {
-      value: { layout, engine: image.engine, database },
-      detail: `${words}, ${hashed.objects} blobs hashed, ${size(hashed.bytes)}`,
+      value: {
+        ...{ layout, engine, database },
+        ...(asked === undefined ? {} : { asked }),
+        ...(bases === undefined ? {} : { bases }),
+      },
+      detail: `${words}, ${hashed.objects} blobs hashed, ${size(hashed.bytes)}${why}`,
     }
   },
 

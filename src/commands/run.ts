@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { BuiltImage } from '../build/built.js'
+import type { BuildRequest } from '../build/build-request.js'
 import type { DockerfileFacts, Evidence } from '../evidence/evidence.js'
 import type { Known } from '../evidence/known.js'
 import type { RunContext } from '../github/context.js'
@@ -7,7 +7,7 @@ import type { PreparedDatabase } from '../inspect/database.js'
 import type { OpenLayout } from '../oci/reader.js'
 import type { ResolvedPolicy } from '../policy/resolve.js'
 import type { Verdict } from '../policy/verdict.js'
-import type { ReleaseRecord, ReportFile, RunRecord } from '../record/record.js'
+import type { BaseRecord, ReleaseRecord, ReportFile, RunRecord } from '../record/record.js'
 import type { ReleaseOutcome } from '../release/request.js'
 import type { Request } from '../request.js'
 import type { Services } from '../services.js'
@@ -67,7 +67,10 @@ export interface Given {
 /** The image as it lies on this disk, every blob hashed, and the database to match it with. */
 export interface Built {
   readonly layout: OpenLayout
-  readonly engine: BuiltImage['engine']
+  readonly engine: RunRecord['engine']
+  /** What was asked of the engine; absent for an image that was ready. */
+  readonly asked?: BuildRequest
+  readonly bases?: readonly BaseRecord[]
   /** Absent where nothing is scanned any more. */
   readonly database?: PreparedDatabase
 }
@@ -88,7 +91,14 @@ export interface Road {
     given: Given,
     has: { readonly context: RunContext; readonly policy: ResolvedPolicy },
   ): Stage<Sources>
-  build(given: Given, has: { readonly context: RunContext; readonly tools: ToolSet }): Stage<Built>
+  build(
+    given: Given,
+    has: {
+      readonly context: RunContext
+      readonly tools: ToolSet
+      readonly dockerfile: Known<DockerfileFacts>
+    },
+  ): Stage<Built>
   inspect(
     given: Given,
     has: { readonly built: Built; readonly tools: ToolSet; readonly dockerfile: Known<DockerfileFacts> },

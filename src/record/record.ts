@@ -70,6 +70,11 @@ export interface Trigger {
   readonly trusted: boolean
 }
 
+/** One image that the Dockerfile is built from: its digest as known before the build, or why it was not. */
+export type BaseRecord =
+  | { readonly reference: string; readonly state: 'pinned' | 'resolved'; readonly digest: Digest }
+  | { readonly reference: string; readonly state: 'unresolved'; readonly why: string }
+
 /** The whole run as one document; every report is rendered from it. */
 export interface RunRecord {
   readonly schema: typeof RECORD_SCHEMA
@@ -92,7 +97,10 @@ export interface RunRecord {
   readonly problems: readonly Problem[]
   readonly stages: readonly StageRecord[]
   readonly subject: ImageSubject | null
-  readonly engine: { readonly name: string; readonly version: string } | null
+  /** The engine that built the image and why it was the one; null for an image that was ready. */
+  readonly engine: { readonly name: string; readonly version: string; readonly why?: string } | null
+  /** The images that the Dockerfile is built from; absent where nothing was built. */
+  readonly bases?: readonly BaseRecord[]
   readonly imageId: Digest | null
   readonly isolation: Isolation | null
   readonly tools: readonly ToolFacts[]

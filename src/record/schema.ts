@@ -64,6 +64,11 @@ const CODES: Readonly<Record<z.infer<typeof outcome>, readonly z.infer<typeof ex
   incomplete: [2, 3, 130, 143],
 }
 
+const baseRecord = z.discriminatedUnion('state', [
+  z.strictObject({ reference: word, state: z.enum(['pinned', 'resolved']), digest }),
+  z.strictObject({ reference: word, state: z.literal('unresolved'), why: text }),
+])
+
 /**
  * A run record as it is read back: `portcullis/record/v1`. Refuses unknown keys, anything beyond the caps, and an
  * exit code that its outcome cannot have. `schemas/record.schema.json` is generated from it.
@@ -89,7 +94,8 @@ export const recordSchema = z
     problems: list(problem, 10_000),
     stages: list(stageRecord, 1000),
     subject: imageSubject.nullable(),
-    engine: z.strictObject({ name: word, version: word }).nullable(),
+    engine: z.strictObject({ name: word, version: word, why: text.exactOptional() }).nullable(),
+    bases: list(baseRecord, 1000).exactOptional(),
     imageId: digest.nullable(),
     isolation: isolation.nullable(),
     tools: list(toolFacts, 100),

@@ -1,5 +1,5 @@
 import type { Isolation } from '../evidence/tooling.js'
-import type { RunRecord } from '../record/record.js'
+import type { BaseRecord, RunRecord } from '../record/record.js'
 import { counted } from './headline.js'
 import { size } from './sections.js'
 
@@ -23,8 +23,18 @@ function imageLinks(record: RunRecord): readonly Link[] {
   return [
     ...(subject ? [['Judged digest', subject.digest] as const] : []),
     ...(imageId ? [['Image id', imageId] as const] : []),
-    ...(engine ? [['Built by', `${engine.name} ${engine.version}`] as const] : []),
+    ...(engine ? [['Built by', builtBy(engine)] as const] : []),
+    ...(record.bases ?? []).map(base => ['Base', baseWords(base)] as const),
   ]
+}
+
+function builtBy({ name, version, why }: NonNullable<RunRecord['engine']>): string {
+  return `${name} ${version}${why === undefined ? '' : `: ${why}`}`
+}
+
+function baseWords(base: BaseRecord): string {
+  if (base.state === 'unresolved') return `${base.reference}, digest not known before the build: ${base.why}`
+  return base.state === 'pinned' ? base.reference : `${base.reference}@${base.digest}`
 }
 
 function releaseLinks(record: RunRecord): readonly Link[] {
