@@ -102,4 +102,8 @@ export interface ImageContents {
   readonly systemMetadata?: Readonly<Record<string, string>>
   /** Layers that wrote an rpm database. Absent in records of earlier versions. */
   readonly rpmLayers?: readonly DiffId[]
+  /** Package databases of the operating system by the names that any layer gave them, whatever became of them. */
+  readonly packageDatabases?: readonly string[]
+  /** Java archives in all layers: the scanner needs the Java database as soon as it meets one. */
+  readonly javaArchives?: number
 }

@@ -1,7 +1,6 @@
 import type { DiffId } from './digest.js'
 import type { UnexplainedFile } from './image.js'
-import { packageClaims } from './package-files.js'
-import type { MetadataFile } from './package-files.js'
+import type { PackageClaim } from './package-files.js'
 
 /** One regular file of the final tree. */
 export interface TreeFile {
@@ -10,12 +9,15 @@ export interface TreeFile {
   readonly executable: boolean
   readonly setuid: boolean
   readonly layer: DiffId
+  /** Index of the layer, from the bottom. */
+  readonly at: number
 }
 
 export interface OwnershipInput {
   /** Regular files of the final tree by path. */
   readonly files: ReadonlyMap<string, TreeFile>
-  readonly metadata: readonly MetadataFile[]
+  /** What the packages recorded in the final tree claim. */
+  readonly claims: readonly PackageClaim[]
   /** A path with the symbolic links of its folders followed (`bin/x` -> `usr/bin/x`); undefined when nowhere. */
   readonly resolve: (path: string) => string | undefined
 }
@@ -35,7 +37,7 @@ export function ownershipOf(input: OwnershipInput): Ownership {
   const owners = new Map<string, string>()
   const folders = new Map<string, string>()
   const isFile = (path: string): boolean => files.has(path)
-  for (const claim of packageClaims(input.metadata, isFile)) {
+  for (const claim of input.claims) {
     for (const folder of claim.folders) folders.set(folder, claim.owner)
     for (const claimed of claim.files) {
       const path = isFile(claimed) ? claimed : resolve(claimed)

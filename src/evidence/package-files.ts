@@ -7,6 +7,10 @@ export interface MetadataFile {
 /** What one package says it installed: single files, and folders that belong to it as a whole. */
 export interface PackageClaim {
   readonly owner: string
+  /** What stays the same when the package is upgraded: kind, name, and for language packages the place. */
+  readonly key: string
+  /** The file that records the package. */
+  readonly record: string
   readonly files: readonly string[]
   readonly folders: readonly string[]
 }
@@ -24,6 +28,11 @@ export function isPackageMetadata(path: string): boolean {
   return KINDS.some(kind => kind.test(path))
 }
 
+/** Whether a package exists for scanners because this file does; its text is of no use to the layer pass. */
+export function isPackageMark(path: string): boolean {
+  return /\.(?:dist-info\/METADATA|egg-info\/PKG-INFO)$/.test(path)
+}
+
 /**
  * The claims of all packages of these metadata files: dpkg (also one file per package, as in distroless images),
  * apk, Python wheels and eggs, npm. A list without its package's own record claims nothing, because scanners would
@@ -36,7 +45,7 @@ export function packageClaims(
   const texts = new Map(metadata.map(file => [file.path, file.text]))
   const claims: PackageClaim[] = [...dpkgClaims(texts), ...statusFolderClaims(texts)]
   for (const { path, text } of metadata) {
-    if (path.endsWith('lib/apk/db/installed')) claims.push(...apkClaims(text))
+    if (path.endsWith('lib/apk/db/installed')) claims.push(...apkClaims(path, text))
     else if (path.endsWith('.dist-info/RECORD')) claims.push(...wheelClaims(path, text, isFile))
     else if (path.includes('.egg-info/')) claims.push(...eggClaims(path, texts, isFile))
     else if (path.endsWith('/package.json')) claims.push(...npmClaims(path, text))
@@ -66,11 +75,12 @@ function paragraphs(text: string): readonly Paragraph[] {
   })
 }
 
+const DPKG_STATUS = 'var/lib/dpkg/status'
 // Executables that dpkg keeps beside its lists; no list names them (Debian policy, 6.1, and debconf).
 const MAINTAINER_SCRIPTS = ['preinst', 'postinst', 'prerm', 'postrm', 'config'] as const
 
 function dpkgClaims(texts: ReadonlyMap<string, string>): readonly PackageClaim[] {
-  return paragraphs(texts.get('var/lib/dpkg/status') ?? '').flatMap(
+  return paragraphs(texts.get(DPKG_STATUS) ?? '').flatMap(
     ({ name, version, architecture, status }) => {
       if (!status.endsWith(' installed')) return []
       const bases = [name, `${name}:${architecture}`].map(base => `var/lib/dpkg/info/${base}`)
@@ -79,6 +89,8 @@ function dpkgClaims(texts: ReadonlyMap<string, string>): readonly PackageClaim[]
       return [
         {
           owner: ownerOf('deb', name, version),
+          key: `deb ${name} ${architecture}`,
+          record: DPKG_STATUS,
           files: [...list.split('\n').map(relative), ...scripts],
           folders: [],
         },
@@ -95,12 +107,14 @@ function statusFolderClaims(texts: ReadonlyMap<string, string>): readonly Packag
     if (record === undefined) return []
     const sums = texts.get(`${path}.md5sums`) ?? ''
     const files = sums.split('\n').map(line => relative(line.replace(/^[0-9a-f]+ +\*?/, '')))
-    return [{ owner: ownerOf('deb', record.name, record.version), files, folders: [] }]
+    const { name, version, architecture } = record
+    const key = `deb ${name} ${architecture}`
+    return [{ owner: ownerOf('deb', name, version), key, record: path, files, folders: [] }]
   })
 }
 
 /** Paragraphs of one-letter fields (apk-tools, "installed" database): F is a folder, R a file in it. */
-function apkClaims(text: string): readonly PackageClaim[] {
+function apkClaims(path: string, text: string): readonly PackageClaim[] {
   return text.split(/\n\n+/).flatMap(block => {
     const files: string[] = []
     let name = ''
@@ -113,7 +127,8 @@ function apkClaims(text: string): readonly PackageClaim[] {
       else if (line.startsWith('F:')) folder = value
       else if (line.startsWith('R:')) files.push(relative(`${folder}/${value}`))
     }
-    return name === '' || version === '' ? [] : [{ owner: ownerOf('apk', name, version), files, folders: [] }]
+    if (name === '' || version === '') return []
+    return [{ owner: ownerOf('apk', name, version), key: `apk ${name}`, record: path, files, folders: [] }]
   })
 }
 
@@ -124,7 +139,13 @@ function wheelClaims(path: string, text: string, isFile: (path: string) => boole
   if (owner === undefined || !isFile(`${folder}/METADATA`)) return []
   const site = parentOf(folder)
   const files = text.split('\n').flatMap(line => below(site, firstCell(line)))
-  return [{ owner, files, folders: [] }]
+  return [{ owner, ...pythonPlace(folder, 'METADATA'), files, folders: [] }]
+}
+
+function pythonPlace(folder: string, mark: string): Pick<PackageClaim, 'key' | 'record'> {
+  const stem = folder.slice(folder.lastIndexOf('/') + 1)
+  const name = stem.replace(/-.*$/, '').toLowerCase().replaceAll(/[-_.]+/g, '-')
+  return { key: `pypi ${parentOf(folder)} ${name}`, record: `${folder}/${mark}` }
 }
 
 function firstCell(line: string): string {
@@ -143,13 +164,15 @@ function eggClaims(
   if (owner === undefined || !isFile(`${folder}/PKG-INFO`)) return []
   const lines = (texts.get(path) ?? '').split('\n').map(line => line.trim())
   if (path.endsWith('/installed-files.txt')) {
-    return [{ owner, files: lines.flatMap(line => below(folder, line)), folders: [] }]
+    const files = lines.flatMap(line => below(folder, line))
+    return [{ owner, ...pythonPlace(folder, 'PKG-INFO'), files, folders: [] }]
   }
   if (texts.has(`${folder}/installed-files.txt`)) return []
   const site = parentOf(folder)
   const names = lines.filter(line => /^[A-Za-z0-9_]+$/.test(line))
   const inside = (name: string): string => (site === '' ? name : `${site}/${name}`)
-  return [{ owner, files: names.map(name => `${inside(name)}.py`), folders: names.map(inside) }]
+  const files = names.map(name => `${inside(name)}.py`)
+  return [{ owner, ...pythonPlace(folder, 'PKG-INFO'), files, folders: names.map(inside) }]
 }
 
 function pythonOwner(stem: string): string | undefined {
@@ -165,7 +188,9 @@ function npmClaims(path: string, text: string): readonly PackageClaim[] {
     if (typeof json !== 'object' || json === null || !('name' in json) || !('version' in json)) return []
     const { name, version } = json
     if (typeof name !== 'string' || typeof version !== 'string' || name === '' || version === '') return []
-    return [{ owner: ownerOf('npm', name, version), files: [], folders: [parentOf(path)] }]
+    const folder = parentOf(path)
+    const claim = { key: `npm ${folder}`, record: path, files: [], folders: [folder] }
+    return [{ owner: ownerOf('npm', name, version), ...claim }]
   } catch {
     return []
   }
@@ -186,7 +211,7 @@ function relative(path: string): string {
 }
 
 /** `path` seen from `folder`, `..` followed; nothing when it is empty or climbs out of the root. */
-function below(folder: string, path: string): readonly string[] {
+export function below(folder: string, path: string): readonly string[] {
   if (path === '') return []
   const parts: string[] = path.startsWith('/') ? [] : folder.split('/')
   for (const part of path.split('/')) {

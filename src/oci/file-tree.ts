@@ -17,6 +17,8 @@ export interface TreeNode {
   /** Target of a symbolic link as written, '' for everything else. */
   readonly target: string
   readonly content?: FileContent
+  /** For a file that a hard link put there: the path it is a link to. */
+  readonly linkedTo?: string
   readonly children: Map<string, TreeNode>
   /** Highest layer that wrote anything at or below this node. */
   touched: number

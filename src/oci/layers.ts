@@ -1,5 +1,6 @@
 import type { DiffId } from '../evidence/digest.js'
 import type { ImageContents, ImageUser, LayerFacts } from '../evidence/image.js'
+import { isJavaArchive, packageDatabaseOf } from '../evidence/layer-names.js'
 import { layerKind } from '../evidence/oci-media.js'
 import { ownershipOf } from '../evidence/ownership.js'
 import type { TreeFile } from '../evidence/ownership.js'
@@ -13,6 +14,8 @@ import { bothSinks } from './layer-visitor.js'
 import type { FoundPath, LayerVisitor } from './layer-visitor.js'
 import { createMetadataPass, endLayer, metadataFacts, noteFile } from './metadata-pass.js'
 import type { MetadataPass } from './metadata-pass.js'
+import { isReleaseFile, watchSystem } from './system-files.js'
+import type { SystemWatch } from './system-files.js'
 import { malformed } from './tar-header.js'
 import type { TarEntry } from './tar-header.js'
 import { readTar } from './tar-reader.js'
@@ -37,8 +40,11 @@ interface Pass {
   readonly visitor: LayerVisitor | undefined
   readonly root: TreeNode
   readonly packages: MetadataPass
+  readonly system: SystemWatch
   readonly maxMetadataBytes: number
   metadataBytes: number
+  readonly packageDatabases: Set<string>
+  javaArchives: number
 }
 
 const WHITEOUT = '.wh.'
@@ -61,8 +67,11 @@ export async function readLayers(
     visitor: limits.visitor,
     root: createTree(),
     packages: createMetadataPass(),
+    system: watchSystem(),
     maxMetadataBytes: limits.maxMetadataBytes ?? 256 * 1024 * 1024,
     metadataBytes: 0,
+    packageDatabases: new Set(),
+    javaArchives: 0,
   }
   const made = image.config.history.filter(entry => !entry.emptyLayer)
   const layers: LayerFacts[] = []
@@ -80,6 +89,7 @@ export async function readLayers(
     })
     const uncompressedSize = stream.finish()
     endLayer(pass.packages, pass.root, at)
+    pass.system.afterLayer(pass.root)
     left -= uncompressedSize
     limits.visitor?.endLayer(layer, path => findWritten(pass.root, path, at))
     const { diffId, digest, size } = layer
@@ -89,6 +99,7 @@ export async function readLayers(
 }
 
 function visit(pass: Pass, entry: TarEntry, layer: number): EntrySink | undefined {
+  noteName(pass, entry)
   const base = entry.path.slice(entry.path.lastIndexOf('/') + 1)
   if (base.startsWith(WHITEOUT)) {
     whiteout(pass.root, entry.path, layer)
@@ -98,6 +109,7 @@ function visit(pass: Pass, entry: TarEntry, layer: number): EntrySink | undefine
   if (place === null) return undefined
   if (entry.type === 'link') {
     linkTo(pass.root, entry, { place, layer })
+    noteFile(pass.packages, place.path)
     return undefined
   }
   const { type, mode, linkname } = entry
@@ -110,6 +122,13 @@ function visit(pass: Pass, entry: TarEntry, layer: number): EntrySink | undefine
     put(place, { type, mode, layer, target: '', content }),
   )
   return bothSinks(sink, pass.visitor?.file(place.path, entry.size))
+}
+
+/** By the name in the layer, links not followed: that is how scanners look at it. */
+function noteName(pass: Pass, { path, type }: TarEntry): void {
+  const database = packageDatabaseOf(path)
+  if (database !== undefined) pass.packageDatabases.add(database)
+  if (type !== 'directory' && isJavaArchive(path)) pass.javaArchives += 1
 }
 
 function findWritten(root: TreeNode, path: string, layer: number): FoundPath | undefined {
@@ -154,7 +173,7 @@ function contentSink(
   done: (content: FileContent) => void,
 ): EntrySink {
   const { entry, path } = file
-  const kept = path === PASSWD || isPackageMetadata(path)
+  const kept = path === PASSWD || isReleaseFile(path) || isPackageMetadata(path)
   if (kept) pass.metadataBytes += entry.size
   if (pass.metadataBytes > pass.maxMetadataBytes) {
     throw new GateError('evidence', {
@@ -181,7 +200,7 @@ function headOf(bytes: Buffer): FileContent['head'] {
   return head.startsWith('#!') ? 'script' : 'other'
 }
 
-function contentsOf({ root, packages }: Pass, layers: readonly LayerFacts[]): ImageContents {
+function contentsOf({ root, packages, system }: Pass, layers: readonly LayerFacts[]): ImageContents {
   const files = new Map<string, TreeFile>()
   let passwd = ''
   eachNode(root, (path, node) => {
@@ -191,6 +210,7 @@ function contentsOf({ root, packages }: Pass, layers: readonly LayerFacts[]): Im
     if (path === PASSWD) passwd = node.content.text ?? ''
   })
   const all = [...files.values()]
+  const diffIds = layers.map(layer => layer.diffId)
   return {
     layers,
     files: files.size,
@@ -201,7 +221,10 @@ function contentsOf({ root, packages }: Pass, layers: readonly LayerFacts[]): Im
       .map(file => file.path)
       .sort(),
     ...ownershipOf({ files, claims: packages.claims, resolve: path => findPlace(root, path)?.path }),
-    ...metadataFacts(packages, root, { files, layers: layers.map(layer => layer.diffId) }),
+    packageDatabases: [...pass.packageDatabases].sort(),
+    javaArchives: pass.javaArchives,
+    ...metadataFacts(packages, root, { files, layers: diffIds }),
+    system: system.facts(root, diffIds),
   }
 }
 

@@ -42,6 +42,8 @@ const contents = z.strictObject({
   system: system.exactOptional(),
   unexplained: list(z.strictObject({ path: word, size: count, setuid: z.boolean(), layer: digest })),
   owners: map(word, 5_000_000),
+  packageDatabases: list(word, 100).exactOptional(),
+  javaArchives: count.exactOptional(),
   linkedMetadata: list(
     z.strictObject({
       path: word,
@@ -154,8 +156,11 @@ const dockerfile = z.strictObject({
   ),
 })
 
+const sighting = z.strictObject({ id: word, purl: word, severity: word, found: z.boolean() })
 const canary = z.strictObject({
-  expected: list(z.strictObject({ id: word, purl: word, severity: word, found: z.boolean() }), 1000),
+  expected: list(sighting, 1000),
+  inBand: list(sighting.extend({ platform: word, ecosystem: word }), 100_000).exactOptional(),
+  notCovered: list(text, 100_000).exactOptional(),
 })
 
 /** Evidence of src/evidence/evidence.ts as it is read back, inside its document. */
