@@ -88,22 +88,36 @@ const SOURCE: ReportSource = { name: 'canary', what: 'canary report of Trivy' }
  * package, at least as severe as pinned; `reported` tells a lowered severity from an absence.
  */
 export function readCanaryReport(text: string, canary: CanaryDocument): readonly CanarySighting[] {
-  const report = readToolJson(text, trivyReport, SOURCE)
-  if (report.ArtifactType !== 'cyclonedx')
-    throw refusal(SOURCE, 'output-unexpected', `is about a "${report.ArtifactType}", not about an SBOM`)
-  const rows = report.Results.flatMap(result => result.Vulnerabilities)
+  const rows = readSbomRows(text)
   return canary.plants.map(plant => {
-    const row = rows.find(
-      found => found.VulnerabilityID === plant.id && samePackage(found.PkgIdentifier?.PURL, plant.purl),
-    )
-    const reported = row === undefined ? null : severityOf(row.Severity)
+    const row = rows.find(found => found.id === plant.id && samePackage(found.purl, plant.purl))
+    const reported = row === undefined ? null : row.severity
     const found = reported !== null && SEVERITIES.indexOf(reported) <= SEVERITIES.indexOf(plant.severity)
     return { id: plant.id, purl: plant.purl, severity: plant.severity, found, reported }
   })
 }
 
-function samePackage(one: string | undefined, other: string): boolean {
-  const left = one === undefined ? undefined : parsePurl(one)
+/** One advisory of the scanner's report on an SBOM. */
+export interface SbomRow {
+  readonly id: string
+  readonly purl: string
+  readonly severity: Severity
+}
+
+/** The advisories of the scanner's report on an SBOM of ours. Refuses one that is cut, or about something else. */
+export function readSbomRows(text: string): readonly SbomRow[] {
+  const report = readToolJson(text, trivyReport, SOURCE)
+  if (report.ArtifactType !== 'cyclonedx')
+    throw refusal(SOURCE, 'output-unexpected', `is about a "${report.ArtifactType}", not about an SBOM`)
+  return report.Results.flatMap(result => result.Vulnerabilities).map(row => ({
+    id: row.VulnerabilityID,
+    purl: row.PkgIdentifier?.PURL ?? '',
+    severity: severityOf(row.Severity),
+  }))
+}
+
+function samePackage(one: string, other: string): boolean {
+  const left = parsePurl(one)
   const right = parsePurl(other)
   return (
     left !== undefined &&
@@ -147,20 +161,25 @@ export function judgeCanary(sightings: readonly CanarySighting[]): {
   const facts = {
     expected: sightings.map(({ id, purl, severity, found }) => ({ id, purl, severity, found })),
   }
+  const problem = canaryProblem(sightings)
+  return problem === undefined ? { facts } : { facts, problem }
+}
+
+/**
+ * What is wrong with these sightings, if anything is: `canary-severity-changed` when all that was lost is a
+ * severity, else `canary-not-found`. `where` says which answer of the scanner it was.
+ */
+export function canaryProblem(sightings: readonly CanarySighting[], where = ''): GateError | undefined {
   const lost = sightings.filter(sighting => !sighting.found)
-  const [first] = lost
-  if (first === undefined) return { facts }
+  if (lost.length === 0) return undefined
   const lowered = lost.every(sighting => sighting.reported !== null)
   const names = lost.map(({ id, purl, severity, reported }) =>
     reported === null
       ? `${id} of ${purl} not reported`
       : `${id} of ${purl} reported as ${reported}, not ${severity}`,
   )
-  return {
-    facts,
-    problem: new GateError('evidence', {
-      reason: lowered ? 'canary-severity-changed' : 'canary-not-found',
-      message: `The scanner failed on packages that are known to be vulnerable: ${names.join('; ')}. Its other answers prove nothing; check the scanner and the vulnerability database.`,
-    }),
-  }
+  return new GateError('evidence', {
+    reason: lowered ? 'canary-severity-changed' : 'canary-not-found',
+    message: `The scanner failed on packages that are known to be vulnerable${where}: ${names.join('; ')}. Its other answers prove nothing; check the scanner and the vulnerability database.`,
+  })
 }

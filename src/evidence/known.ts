@@ -33,3 +33,8 @@ export function missing<T>(stage: Stage, why: string): Known<T> {
 export function notConfigured<T>(): Known<T> {
   return { state: 'not-configured' }
 }
+
+/** Another fact made of one that is there; one that is not stays as it is. */
+export function mapKnown<T, U>(known: Known<T>, change: (value: T) => U): Known<U> {
+  return known.state === 'present' ? present(change(known.value)) : known
+}

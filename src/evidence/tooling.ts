@@ -29,8 +29,23 @@ export interface DatabaseFacts {
   readonly manifest?: Digest
 }
 
+/** One known-vulnerable package that was laid on top of an image and had to come back out of its scan. */
+export interface InBandSighting {
+  readonly platform: string
+  readonly ecosystem: string
+  /** The advisory that was lost, else the most severe one that came back. */
+  readonly id: string
+  readonly purl: string
+  readonly severity: string
+  readonly found: boolean
+}
+
 /** Outcome of the canary: known-vulnerable packages that the scanner must find in this very run. */
 export interface CanaryFacts {
+  /** Those that the scanner found on the road of the image itself; absent in evidence of older versions. */
+  readonly inBand?: readonly InBandSighting[]
+  /** What that road could not prove: platform, kind of packages and reason. */
+  readonly notCovered?: readonly string[]
   /** Each expected advisory and whether it was found with the expected severity. */
   readonly expected: readonly {
     readonly id: string

@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import pLimit from 'p-limit'
 import type { DockerfileFacts, PlatformEvidence } from '../evidence/evidence.js'
-import type { Known } from '../evidence/known.js'
+import { type Known, mapKnown } from '../evidence/known.js'
 import type { CanaryFacts } from '../evidence/tooling.js'
 import type { OpenLayout } from '../oci/reader.js'
 import type { Problem, ReportFile } from '../record/record.js'
 import type { Problems } from './attempt.js'
 import { runCanary } from './canary.js'
 import type { PreparedDatabase } from './database.js'
-import { inspectPlatform } from './platform.js'
+import { inspectPlatform, type PlatformResult } from './platform.js'
 import { type InspectServices, prepareScanners } from './scanners.js'
 
 export interface InspectRequest {
@@ -55,8 +55,15 @@ export async function inspectImage(services: InspectServices, request: InspectRe
   ])
   return {
     platforms: platforms.map(result => result.evidence),
-    canary,
+    canary: mapKnown(canary, facts => ({ ...facts, ...inBandOf(platforms) })),
     files: platforms.flatMap(result => result.files),
     problems: [...canaryProblems, ...platforms.flatMap(result => result.problems)],
+  }
+}
+
+function inBandOf(platforms: readonly PlatformResult[]): Pick<CanaryFacts, 'inBand' | 'notCovered'> {
+  return {
+    inBand: platforms.flatMap(result => result.canary.inBand),
+    notCovered: platforms.flatMap(result => result.canary.notCovered),
   }
 }

@@ -1,19 +1,24 @@
 import { join } from 'node:path'
 import type { PlatformEvidence } from '../evidence/evidence.js'
-import type { Known } from '../evidence/known.js'
+import type { ImageContents } from '../evidence/image.js'
+import { type Known, mapKnown } from '../evidence/known.js'
 import { flattenPlatform } from '../oci/flatten.js'
 import type { ReportFile } from '../record/record.js'
-import { attempt, type Problems } from './attempt.js'
+import { attempt, type Problems, valueOf } from './attempt.js'
 import { catalog } from './catalog.js'
 import { crossChecked, explained } from './cross-check.js'
-import { passLayers } from './layer-pass.js'
-import { packageScan } from './package-scan.js'
+import type { InBandFacts } from './in-band-canary.js'
+import { type PassedLayers, passLayers } from './layer-pass.js'
+import { type PackageScan, packageScan, type PackageScanGiven } from './package-scan.js'
 import { INPUT, type PlatformWork } from './platform-work.js'
 import { freshDir } from './scanners.js'
-import { secretScan } from './secret-scan.js'
+import { type SearchedSecrets, secretScan } from './secret-scan.js'
 
 export interface PlatformResult {
   readonly evidence: PlatformEvidence
+  readonly canary: InBandFacts
+  /** Secrets in the image configuration, which no report may repeat. */
+  readonly exposed: readonly string[]
   readonly problems: Problems
   readonly files: readonly ReportFile[]
 }
@@ -27,24 +32,49 @@ export async function inspectPlatform(work: PlatformWork): Promise<PlatformResul
   const problems: Problems = []
   const files: ReportFile[] = []
   const flat = await attempt(problems, () => flatten(work))
-  const layers = limit(() => attempt(problems, () => passLayers(work)))
+  const passing = limit(() => attempt(problems, () => passLayers(work)))
+  const layers = passing.then(passed => mapKnown(passed, one => one.contents))
   const scans = await Promise.all([
-    onFlat(flat, cwd => limit(() => attempt(problems, () => secretScan(work, cwd)))),
-    onFlat(flat, cwd => limit(() => attempt(problems, () => packageScan(work, cwd, files)))),
+    searchedSecrets(work, problems, passing),
+    onFlat(flat, cwd => provedScan(work, { cwd, problems, files }, layers)),
     onFlat(flat, cwd => limit(() => attempt(problems, () => catalog(work, cwd, files)))),
     layers,
   ])
-  const [secrets, scan, boms, contents] = scans
+  const [searched, proved, boms, contents] = scans
+  const scan = mapKnown(proved, one => one.scan)
   return {
     evidence: {
       platform: image.platform,
       contents: explained(contents, scan, boms),
-      secrets,
+      secrets: mapKnown(searched, one => one.scan),
       ...crossChecked(problems, { image, scan, boms, contents }),
     },
+    canary: valueOf(proved)?.facts ?? { inBand: [], notCovered: [] },
+    exposed: valueOf(searched)?.exposed ?? [],
     problems,
     files: files.sort((a, b) => (a.path < b.path ? -1 : 1)),
   }
+}
+
+/** The search for secrets reads what the layer pass laid out for it. */
+async function searchedSecrets(
+  work: PlatformWork,
+  problems: Problems,
+  passing: Promise<Known<PassedLayers>>,
+): Promise<Known<SearchedSecrets>> {
+  const passed = await passing
+  if (passed.state !== 'present') return passed
+  return await work.limit(() => attempt(problems, () => secretScan(work, passed.value.search)))
+}
+
+/** The package scan waits for the layer pass: what it lays on top of the image depends on what is below. */
+async function provedScan(
+  work: PlatformWork,
+  given: Omit<PackageScanGiven, 'contents'>,
+  layers: Promise<Known<ImageContents>>,
+): Promise<Known<PackageScan>> {
+  const contents = await layers
+  return await work.limit(() => attempt(given.problems, () => packageScan(work, { ...given, contents })))
 }
 
 /** Work on the flattened layout; when that could not be made, the fact is missing for the same reason. */

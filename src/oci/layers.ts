@@ -5,10 +5,11 @@ import { layerKind } from '../evidence/oci-media.js'
 import { ownershipOf } from '../evidence/ownership.js'
 import type { TreeFile } from '../evidence/ownership.js'
 import { isPackageMetadata } from '../evidence/package-files.js'
-import type { PlatformImage } from '../evidence/subject.js'
+import type { LayerDescriptor, PlatformImage } from '../evidence/subject.js'
 import { GateError } from '../errors.js'
 import { createTree, eachNode, findPlace, hide, hideAll, locate, put } from './file-tree.js'
 import type { FileContent, Place, TreeNode } from './file-tree.js'
+import { faultOfLayer } from './layer-fault.js'
 import { layerStream } from './layer-stream.js'
 import { bothSinks } from './layer-visitor.js'
 import type { FoundPath, LayerVisitor } from './layer-visitor.js'
@@ -83,11 +84,10 @@ export async function readLayers(
         message: `layer ${layer.digest} cannot be read`,
       })
     }
-    const stream = layerStream(layout.dir, layer, left)
-    const entries = await readTar(stream.chunks, entry => visit(pass, entry, at), {
+    const { entries, uncompressedSize } = await readLayer(pass, layer, {
+      ...{ dir: layout.dir, at, maxBytes: left },
       ...(limits.maxEntries === undefined ? {} : { maxEntries: limits.maxEntries }),
     })
-    const uncompressedSize = stream.finish()
     endLayer(pass.packages, pass.root, at)
     pass.system.afterLayer(pass.root)
     left -= uncompressedSize
@@ -96,6 +96,27 @@ export async function readLayers(
     layers.push({ diffId, digest, size, uncompressedSize, entries, createdBy: made[at]?.createdBy ?? '' })
   }
   return { contents: contentsOf(pass, layers) }
+}
+
+/** The entries of one layer into the tree; a refusal names the layer. */
+async function readLayer(
+  pass: Pass,
+  layer: LayerDescriptor,
+  given: {
+    readonly dir: string
+    readonly at: number
+    readonly maxBytes: number
+    readonly maxEntries?: number
+  },
+): Promise<{ readonly entries: number; readonly uncompressedSize: number }> {
+  const { dir, at, maxBytes, ...limits } = given
+  try {
+    const stream = layerStream(dir, layer, maxBytes)
+    const entries = await readTar(stream.chunks, entry => visit(pass, entry, at), limits)
+    return { entries, uncompressedSize: stream.finish() }
+  } catch (thrown) {
+    throw faultOfLayer(thrown, layer, at)
+  }
 }
 
 function visit(pass: Pass, entry: TarEntry, layer: number): EntrySink | undefined {
@@ -200,7 +221,8 @@ function headOf(bytes: Buffer): FileContent['head'] {
   return head.startsWith('#!') ? 'script' : 'other'
 }
 
-function contentsOf({ root, packages, system }: Pass, layers: readonly LayerFacts[]): ImageContents {
+function contentsOf(pass: Pass, layers: readonly LayerFacts[]): ImageContents {
+  const { root, packages, system } = pass
   const files = new Map<string, TreeFile>()
   let passwd = ''
   eachNode(root, (path, node) => {

@@ -1,4 +1,5 @@
-import type { ToolName } from '../../evidence/tooling.js'
+import type { ImageSubject } from '../../evidence/subject.js'
+import type { CanaryFacts, ToolName } from '../../evidence/tooling.js'
 import { defineRule } from '../rule.js'
 import type { CheckResult } from '../rule.js'
 import type { Violation } from '../verdict.js'
@@ -16,14 +17,29 @@ export const scannerCanary = defineRule({
   fix: 'Renew the vulnerability database and the tools; then look at the scanner output in the report.',
   severity: 'critical',
   phase: 'image',
-  needs: ['canary'],
+  needs: ['canary', 'subject'],
   controls: ['CIS Docker 1.6.0 4.4', 'NIST SP 800-218 1.1 PO.3.2', 'NIST SP 800-218 1.1 RV.1.1'],
   check(given): CheckResult {
-    const lost = given.canary.expected.filter(expected => !expected.found)
-    const unknown = lost.map(one => `the scanner did not find ${one.id} (${one.severity}) in ${one.purl}`)
-    return { checked: given.canary.expected.length, violations: [], unknown }
+    const { expected, inBand } = given.canary
+    const lost = expected.filter(one => !one.found)
+    const lostInBand = (inBand ?? []).filter(one => !one.found)
+    const unknown = [
+      ...lost.map(one => `the scanner did not find ${one.id} (${one.severity}) in ${one.purl}`),
+      ...lostInBand.map(
+        one => `the scan of ${one.platform} did not find ${one.id} (${one.severity}) in ${one.purl}`,
+      ),
+      ...unproved(given.subject, inBand).map(name => `the scan of ${name} was not proved by a canary`),
+    ]
+    return { checked: expected.length + (inBand?.length ?? 0), violations: [], unknown }
   },
 })
+
+/** Platforms without a package that was found in their own scan; evidence of older versions has none at all. */
+function unproved(subject: ImageSubject, inBand: CanaryFacts['inBand']): readonly string[] {
+  if (inBand === undefined) return []
+  const names = subject.platforms.map(child => child.platform)
+  return names.filter(name => !inBand.some(one => one.platform === name))
+}
 
 export const databaseAge = defineRule({
   id: 'database.age',
