@@ -116,7 +116,8 @@ function caches(reading: Reading, name: 'cache-from' | 'cache-to'): readonly str
   const list = linesOf(reading, name)
   for (const text of list) {
     if (/(?:^|,)type=gha(?:,|$)/.test(text)) {
-      const why = "type=gha needs the runner's token, which no engine is given. Use type=registry or type=local."
+      const why =
+        "type=gha needs the runner's token, which no engine is given. Use type=registry or type=local."
       refuse(reading, name, why)
     } else if (text.startsWith('-')) {
       refuse(reading, name, `expected type=TYPE,… or an image on each line, got '${text}'.`)
@@ -127,6 +128,7 @@ function caches(reading: Reading, name: 'cache-from' | 'cache-to'): readonly str
 
 function builder(reading: Reading): string {
   const text = reading.value('builder')
-  if (text !== '' && !BUILDER.test(text)) refuse(reading, 'builder', `'${text}' is not the name of a builder.`)
+  if (text !== '' && !BUILDER.test(text))
+    refuse(reading, 'builder', `'${text}' is not the name of a builder.`)
   return text
 }

@@ -15,10 +15,11 @@ const LOCAL_IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$/
  * Refuses, all at once: unknown values, wrong forms, contradictions, and what is not available yet.
  */
 export function readInputs(read: InputReader, names: Readonly<Record<'sigil', string>>): Request {
-  const noting: Omit<Reading, 'value'> = { problems: [], label: (name: string): string => `${names.sigil}${name}` }
-  const given = new Map(
-    INPUTS.map(spec => [spec.name, acceptedValue(spec, read(spec.name).trim(), noting)]),
-  )
+  const noting: Omit<Reading, 'value'> = {
+    problems: [],
+    label: (name: string): string => `${names.sigil}${name}`,
+  }
+  const given = new Map(INPUTS.map(spec => [spec.name, acceptedValue(spec, read(spec.name).trim(), noting)]))
   const reading: Reading = { ...noting, value: name => given.get(name) ?? '' }
   const request = readRequest(reading)
   contradictions(request, reading)
@@ -132,11 +133,7 @@ function timeout(reading: Reading): number {
 function contradictions(request: Request, reading: Reading): void {
   const { problems, label } = reading
   if (request.sign === 'key' && request.key === undefined) {
-    refuse(
-      reading,
-      'key',
-      `missing. With ${label('sign')} key give the private key: a file, or env://NAME.`,
-    )
+    refuse(reading, 'key', `missing. With ${label('sign')} key give the private key: a file, or env://NAME.`)
   }
   if (request.sign !== 'key' && request.key !== undefined)
     refuse(reading, 'key', `given, but ${label('sign')} is not 'key'.`)

@@ -197,8 +197,7 @@ export function subjectText(subject: SubjectSource): string {
 
 /** A secret of the build as it is asked for: a file, or the name of a variable. Never its value. */
 export type SecretSource =
-  | { readonly id: string; readonly file: string }
-  | { readonly id: string; readonly env: string }
+  { readonly id: string; readonly file: string } | { readonly id: string; readonly env: string }
 
 /** One validated request: what action inputs and terminal flags both become. Paths are as given. */
 export interface Request {

@@ -1,6 +1,7 @@
 import { GateError } from '../../src/errors.js'
 import { parseImageName } from '../../src/evidence/reference.js'
 import { readInputs } from '../../src/inputs.js'
+import { BUILD_INPUTS } from '../../src/inputs-build.js'
 import { INPUTS, subjectText, type Request } from '../../src/request.js'
 
 type Values = Readonly<Record<string, string>>
@@ -38,7 +39,14 @@ it('reads the defaults', () => {
     context: '.',
     file: 'Dockerfile',
     buildArgs: [],
+    platforms: [],
     labels: {},
+    annotations: {},
+    buildContexts: {},
+    secrets: [],
+    ssh: [],
+    cacheFrom: [],
+    cacheTo: [],
     engine: 'auto',
     noCache: false,
     pull: false,
@@ -84,7 +92,51 @@ it.each<[string, Values, Partial<Request>]>([
     { labels: 'org.opencontainers.image.title=api' },
     { labels: { 'org.opencontainers.image.title': 'api' } },
   ],
-  ['a platform', { platforms: 'linux/arm64/v8' }, { platform: 'linux/arm64/v8' }],
+  ['a platform', { platforms: 'linux/arm64/v8' }, { platforms: ['linux/arm64/v8'] }],
+  [
+    'platforms by commas and lines, each once',
+    { platforms: 'linux/amd64, linux/arm64\nlinux/amd64' },
+    { platforms: ['linux/amd64', 'linux/arm64'] },
+  ],
+  ['annotations', { annotations: 'a.b/c=d e' }, { annotations: { 'a.b/c': 'd e' } }],
+  [
+    'named contexts',
+    {
+      'build-contexts': `debian:12=docker-image://debian@${DIGEST}\nlib=../lib\nlocal/base=oci-layout://a b@${DIGEST}`,
+    },
+    {
+      buildContexts: {
+        'debian:12': `docker-image://debian@${DIGEST}`,
+        lib: '../lib',
+        'local/base': `oci-layout://a b@${DIGEST}`,
+      },
+    },
+  ],
+  [
+    'secrets by file and by variable',
+    { secrets: 'id=npm,src=a, b/.npmrc\nid=token.2,env=GITHUB_TOKEN' },
+    {
+      secrets: [
+        { id: 'npm', file: 'a, b/.npmrc' },
+        { id: 'token.2', env: 'GITHUB_TOKEN' },
+      ],
+    },
+  ],
+  ['agents', { ssh: 'default\nkey=/run/agent' }, { ssh: ['default', 'key=/run/agent'] }],
+  [
+    'caches',
+    { 'cache-from': 'ghcr.io/a/cache\ntype=local,src=c', 'cache-to': 'type=registry,ref=a/b,mode=max' },
+    {
+      cacheFrom: ['ghcr.io/a/cache', 'type=local,src=c'],
+      cacheTo: ['type=registry,ref=a/b,mode=max'],
+    },
+  ],
+  ['a builder', { builder: 'my-builder_1' }, { builder: 'my-builder_1' }],
+  ...(['auto', 'buildx', 'docker', 'buildah'] as const).map((engine): [string, Values, Partial<Request>] => [
+    `the engine ${engine}`,
+    { engine },
+    { engine },
+  ]),
   ['tags, each once', { tags: '1.0.0, 1.0\n1.0.0' }, { tags: ['1.0.0', '1.0'] }],
   ['a key', { sign: 'key', key: 'env://KEY' }, { sign: 'key', key: 'env://KEY' }],
   ['no signature', { sign: 'none' }, { sign: 'none' }],
@@ -144,15 +196,31 @@ it.each<[Values, string]>([
     'subject: image "ghcr.io/a/b@sha256:0a" is not a valid name',
   ],
   [{ subject: `registry:--x@${DIGEST}` }, 'subject: image '],
-  [{ platforms: 'linux/amd64,linux/arm64' }, 'platforms: several platforms are not available yet'],
+  [{ platforms: 'linux/amd64,--x' }, "platforms: expected os/arch or os/arch/variant, got '--x'."],
+  [{ annotations: 'index:a=b' }, "annotations: expected NAME=VALUE on each line, got 'index:a'."],
+  [{ 'build-contexts': 'a' }, "build-contexts: expected NAME=VALUE on each line, got 'a'."],
+  [{ 'build-contexts': 'a=' }, "build-contexts: 'a' expects a folder, or one of oci-layout://"],
+  [{ 'build-contexts': 'a=http://x' }, "build-contexts: 'a' expects a folder, or one of oci-layout://"],
+  [{ secrets: 'hunter2' }, 'secrets: expected id=NAME,src=FILE or id=NAME,env=VARIABLE on each line; line 1'],
+  [{ secrets: 'id=a,src=' }, 'secrets: expected id=NAME,src=FILE'],
+  [{ secrets: 'id=a,env=A-B' }, 'secrets: expected id=NAME,src=FILE'],
+  [{ secrets: 'id=a,env=A\nid=a,src=f' }, "secrets: 'a' is given twice."],
+  [
+    { secrets: 'id=a,env=ACTIONS_ID_TOKEN_REQUEST_TOKEN' },
+    'secrets: ACTIONS_ID_TOKEN_REQUEST_TOKEN belongs to the runner and is handed to no build.',
+  ],
+  [{ secrets: 'id=a,env=GITHUB_ENV' }, 'secrets: GITHUB_ENV belongs to the runner'],
+  [{ ssh: '/run/agent' }, "ssh: expected default or ID=SOCKET on each line, got '/run/agent'."],
+  [{ 'cache-to': 'type=gha,mode=max' }, "cache-to: type=gha needs the runner's token"],
+  [{ 'cache-from': '--x' }, "cache-from: expected type=TYPE,… or an image on each line, got '--x'."],
+  [{ builder: '--x' }, "builder: '--x' is not the name of a builder."],
   [{ platforms: 'amd64' }, "platforms: expected os/arch or os/arch/variant, got 'amd64'."],
   [{ 'build-args': 'A' }, "build-args: expected NAME=VALUE on each line, got 'A'."],
   [{ 'build-args': '=x' }, "build-args: expected NAME=VALUE on each line, got ''."],
   [{ 'build-args': 'A=1\nA=2' }, "build-args: 'A' is given twice."],
   [{ labels: 'a b=1' }, "labels: expected NAME=VALUE on each line, got 'a b'."],
   [{ network: 'bridge' }, 'network: expected '],
-  [{ engine: 'buildx' }, "engine: 'buildx' is not available yet in this version. Use 'auto' or 'docker'."],
-  [{ engine: 'kaniko' }, "engine: expected 'auto' or 'docker', got 'kaniko'."],
+  [{ engine: 'kaniko' }, "engine: expected 'auto' or 'buildx' or 'docker' or 'buildah', got 'kaniko'."],
   [{ publish: 'maybe' }, "publish: expected 'auto' or 'never' or 'always', got 'maybe'."],
   [{ sign: 'keyless' }, "sign: 'keyless' is not available yet in this version. Use 'key' or 'none'."],
   [{ sign: 'kms' }, "sign: 'kms' is not available yet"],
@@ -182,13 +250,20 @@ it.each<[Values, string]>([
   expect(found[0]?.slice(0, expected.length)).toBe(expected)
 })
 
-it.each(['build-args', 'labels', 'target', 'platforms', 'network'])('refuses %s with a ready image', name => {
+it.each([...BUILD_INPUTS])('refuses %s with a ready image', name => {
   const values: Values = {
     'build-args': 'A=1',
+    'build-contexts': 'a=b',
+    secrets: 'id=a,env=A',
+    ssh: 'default',
     labels: 'a=1',
+    annotations: 'a=1',
     target: 't',
     platforms: 'linux/amd64',
     network: 'none',
+    'cache-from': 'type=local,src=c',
+    'cache-to': 'type=local,dest=c',
+    builder: 'b',
   }
   for (const subject of ['oci-layout:x', 'archive:x', 'docker:x', `registry:x@${DIGEST}`]) {
     const given = { image: IMAGE, subject, [name]: values[name] ?? '' }
@@ -212,7 +287,7 @@ it('names a flag as it is typed', () => {
 it('shows every problem at once', () => {
   const values = {
     secrets: 'x',
-    engine: 'buildah',
+    engine: 'kaniko',
     pull: 'yes',
     timeout: '0',
     tags: 'auto',
@@ -234,5 +309,10 @@ it('shows every problem at once', () => {
 
 it('never shows a password', () => {
   const values = { image: '', 'registry-password': 'hunter2-hunter2', key: 'k' }
+  expect(problems(values).join('\n')).not.toContain('hunter2')
+})
+
+it('never shows what stands in a line of secrets that it does not understand', () => {
+  const values = { image: IMAGE, secrets: 'id=npm,value=hunter2-hunter2' }
   expect(problems(values).join('\n')).not.toContain('hunter2')
 })

@@ -24,7 +24,10 @@ export function builderOf(client: string, hasPlugin: boolean): DockerAbilities['
 }
 
 /** Inputs of the request that this engine would have to drop; the names are those of the inputs. */
-export function dockerRefusals(request: BuildRequest, builder: DockerAbilities['builder']): readonly string[] {
+export function dockerRefusals(
+  request: BuildRequest,
+  builder: DockerAbilities['builder'],
+): readonly string[] {
   const classic = builder === 'classic'
   const rows: readonly (readonly [string, boolean])[] = [
     ['platforms (more than one)', request.platforms.length > 1],

@@ -1,17 +1,15 @@
-import { buildArguments, builderOf, buildVariables, failedStep } from '../../../src/build/docker-arguments.js'
-import type { BuildRequest } from '../../../src/build/docker-arguments.js'
+import {
+  buildArguments,
+  builderOf,
+  buildVariables,
+  dockerRefusals,
+} from '../../../src/build/docker-arguments.js'
+import { failedStep } from '../../../src/build/failed-step.js'
 import { sourceLabels } from '../../../src/build/labels.js'
+import { EVERYTHING, holds, NO_SECRETS, PLAIN } from './requests.js'
 
-const plain: BuildRequest = {
-  context: '/context',
-  dockerfile: '/context/Dockerfile',
-  buildArgs: [],
-  labels: {},
-  noCache: false,
-  pull: false,
-}
 const abilities = (builder: 'buildkit' | 'buildx' | 'classic') => ({ client: '1', server: '1', builder })
-const files = { iidFile: '/iid', tag: 't:1' }
+const files = { iidFile: '/iid', tag: 't:1', dockerfile: '/private/Dockerfile', secrets: NO_SECRETS }
 
 test.each([
   ['28.2.2', true, 'buildx'],
@@ -26,40 +24,48 @@ test.each([
 })
 
 test('every option reaches the engine, the context stands last behind --', () => {
-  const request: BuildRequest = {
-    ...plain,
-    target: 'final',
-    buildArgs: ['A=b c', 'B=$x'],
-    platform: 'linux/arm64',
-    labels: { one: 'a b', two: '--pull' },
-    network: 'none',
-    noCache: true,
-    pull: true,
-  }
-  const args = buildArguments(request, abilities('classic'), files)
-  for (const pair of [
+  const secrets = { args: ['--secret', 'id=npm,src=/secret'], variables: {}, redacted: ['value'] }
+  const args = buildArguments(EVERYTHING, abilities('buildx'), { ...files, secrets })
+  for (const wanted of [
+    ['--file', '/private/Dockerfile'],
     ['--target', 'final'],
-    ['--build-arg', 'A=b c'],
-    ['--build-arg', 'B=$x'],
-    ['--platform', 'linux/arm64'],
-    ['--label', 'one=a b'],
-    ['--label', 'two=--pull'],
+    ['--build-arg', 'A=b c', '--build-arg', 'B=$x'],
+    ['--label', 'one=a b', '--label', 'two=--pull'],
+    ['--build-context', 'lib=/lib folder'],
+    ['--secret', 'id=npm,src=/secret'],
+    ['--ssh', 'default', '--ssh', 'key=/agent'],
+    ['--cache-from', 'type=registry,ref=r/c'],
     ['--network', 'none'],
     ['--iidfile', '/iid'],
+    ['--no-cache'],
+    ['--pull'],
   ]) {
-    expect(args.join('\n')).toContain(pair.join('\n'))
+    expect([wanted, holds(args, wanted)]).toEqual([wanted, true])
   }
-  expect(args).toEqual(expect.arrayContaining(['--no-cache', '--pull']))
   expect(args.slice(-2)).toEqual(['--', '/context'])
+  expect(args.join(' ')).not.toContain('cache-to')
 })
 
 test.each([
-  ['buildx', true, '1'],
-  ['buildkit', false, '1'],
-  ['classic', false, '0'],
-] as const)('%s: attestations off where known', (builder, known, kit) => {
-  expect(buildArguments(plain, abilities(builder), files).includes('--provenance=false')).toBe(known)
+  ['buildx', ['buildx', 'build'], true, '1'],
+  ['buildkit', ['build', '--iidfile'], false, '1'],
+  ['classic', ['build', '--iidfile'], false, '0'],
+] as const)('%s: its command, attestations off where known', (builder, command, known, kit) => {
+  const args = buildArguments(PLAIN, abilities(builder), files)
+  expect(args.slice(0, 2)).toEqual(command)
+  expect(args.includes('--provenance=false')).toBe(known)
   expect(buildVariables(abilities(builder))).toMatchObject({ DOCKER_BUILDKIT: kit })
+})
+
+const NEVER = ['platforms (more than one)', 'annotations', 'builder', 'cache-to']
+
+test.each([
+  ['buildx', NEVER],
+  ['buildkit', [...NEVER, 'build-contexts']],
+  ['classic', [...NEVER, 'build-contexts', 'secrets', 'ssh', 'cache-from']],
+] as const)('%s refuses by name what it would drop', (builder, refused) => {
+  expect(dockerRefusals(EVERYTHING, builder)).toEqual(refused)
+  expect(dockerRefusals({ ...PLAIN, platforms: ['linux/arm64'] }, builder)).toEqual([])
 })
 
 test.each([
