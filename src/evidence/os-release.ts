@@ -22,3 +22,33 @@ export function advisoriesOfRelease(scan: VulnerabilityScan): string | undefined
       return undefined
   }
 }
+
+/** ID and VERSION_ID of an os-release file. */
+export interface ReleaseNames {
+  readonly id: string
+  readonly version: string
+}
+
+const NAME = /^[A-Za-z0-9._+~/-]{0,64}$/
+
+/**
+ * Reads an os-release file (os-release(5)); the last of two assignments counts, as in a shell. Both names are '' where
+ * the file does not say, or says what no system is called.
+ */
+export function parseOsRelease(text: string): ReleaseNames {
+  const values = new Map<string, string>()
+  for (const line of text.split('\n')) {
+    const match = /^\s*(ID|VERSION_ID)=(.*)$/.exec(line)
+    if (match?.[1] !== undefined) values.set(match[1], unquoted((match[2] ?? '').trim()))
+  }
+  const named = (key: string): string => {
+    const value = values.get(key) ?? ''
+    return NAME.test(value) ? value : ''
+  }
+  return { id: named('ID'), version: named('VERSION_ID') }
+}
+
+function unquoted(value: string): string {
+  const quoted = /^(["'])(.*)\1$/.exec(value)
+  return quoted === null ? value : (quoted[2] ?? '')
+}
