@@ -78,10 +78,11 @@ async function build(
     readonly dockerfile: Known<DockerfileFacts>
   },
 ): Promise<SubjectImage> {
-  const { request, services, commands } = given
+  const { request, services, commands, facts } = given
   const { environment, workDir } = services
+  const signs = facts.plan?.publish === true && facts.plan.sign !== 'none'
   const bases = await resolveBases(given, has.dockerfile, toolOf(has.tools, 'crane').program)
   const asked = await buildRequest(request, has.context, { environment, bases: bases.checked })
-  const built = await buildImage({ commands, workDir, environment }, request.engine, asked)
+  const built = await buildImage({ commands, workDir, environment, signs }, request.engine, asked)
   return { ...built, asked, bases: bases.records }
 }
