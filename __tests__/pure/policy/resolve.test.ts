@@ -23,6 +23,9 @@ describe('resolvePolicy', () => {
       'user.nonroot': 'warn',
       'label.required': 'warn',
       'inventory.unexplained': 'warn',
+      'layer.wellformed': 'enforce',
+      'inventory.os': 'enforce',
+      'base.onbuild': 'warn',
     })
     expect(bare.mode).toBe('enforce')
     expect(bare.database.maxAgeHours).toBe(48)

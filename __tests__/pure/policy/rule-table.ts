@@ -3,6 +3,7 @@ import type { Evidence } from '../../../src/evidence/evidence.js'
 import { present } from '../../../src/evidence/known.js'
 import type { RuleId } from '../../../src/policy/rule-ids.js'
 import type { RuleOutcome } from '../../../src/policy/verdict.js'
+import { LAYER_TABLE } from './rule-table-layers.js'
 import {
   AMD,
   ARM,
@@ -25,7 +26,7 @@ import {
 } from './sample.js'
 
 /** What is tried, the outcome, the evidence, and words that must be among the reasons. */
-type Row = readonly [string, RuleOutcome, Evidence, string?]
+export type Row = readonly [string, RuleOutcome, Evidence, string?]
 
 const noPackages = { imageId: imageId(AMD), packages: [], findings: [] }
 const noSboms = sampleSboms(AMD, [])
@@ -324,6 +325,7 @@ export const TABLE: Readonly<Record<RuleId, readonly Row[]>> = {
     ['no statements', 'fail', goodEvidence({ released: present({ digest: manifest(AMD), statements: [] }) })],
     ['missing', 'unknown', goodEvidence({ released: gone() })],
   ],
+  ...LAYER_TABLE,
   'image.pin': [
     ['pinned', 'pass', goodEvidence()],
     [

@@ -4,7 +4,7 @@ import { missing, present } from '../../../src/evidence/known.js'
 import type { Known } from '../../../src/evidence/known.js'
 import type { ImageContents } from '../../../src/evidence/image.js'
 import type { SbomSet } from '../../../src/evidence/sbom.js'
-import type { Finding, Package, SecretFinding } from '../../../src/evidence/scan.js'
+import type { Finding, Package, SecretFinding, VulnerabilityScan } from '../../../src/evidence/scan.js'
 import type { ImageConfig, ImageSubject } from '../../../src/evidence/subject.js'
 import { readPolicyDocument } from '../../../src/policy/document.js'
 import { judge } from '../../../src/policy/evaluate.js'
@@ -82,6 +82,11 @@ export function sampleContents(changes: Partial<ImageContents> = {}): ImageConte
       { name: 'app', uid: 10001 },
     ],
     setuid: [],
+    system: {
+      databases: ['dpkg'],
+      release: { id: 'debian', version: '12', path: 'usr/lib/os-release', layer: LAYER },
+      earlier: [],
+    },
     unexplained: [],
     owners: { 'usr/bin/python3': 'pkg:deb/debian/python3' },
     ...changes,
@@ -113,11 +118,16 @@ export function sampleSboms(platform = AMD, packages: readonly Package[] = [samp
   }
 }
 
+export function sampleScan(platform = AMD): VulnerabilityScan {
+  const os = { family: 'debian', name: '12.11', endOfLife: false }
+  return { imageId: imageId(platform), os, packages: [samplePackage()], findings: [] }
+}
+
 export function samplePlatform(platform = AMD, changes: Partial<PlatformEvidence> = {}): PlatformEvidence {
   return {
     platform,
     contents: present(sampleContents()),
-    vulnerabilities: present({ imageId: imageId(platform), packages: [samplePackage()], findings: [] }),
+    vulnerabilities: present(sampleScan(platform)),
     secrets: present({ imageId: imageId(platform), findings: [] }),
     sboms: present(sampleSboms(platform)),
     inventory: present({ both: 1, onlyTrivy: [], onlySyft: [] }),
@@ -127,8 +137,7 @@ export function samplePlatform(platform = AMD, changes: Partial<PlatformEvidence
 
 /** A platform whose scan found these, in an image with one package. */
 export function platformWith(findings: readonly Finding[], platform = AMD): PlatformEvidence {
-  const scan = { imageId: imageId(platform), packages: [samplePackage()], findings }
-  return samplePlatform(platform, { vulnerabilities: present(scan) })
+  return samplePlatform(platform, { vulnerabilities: present({ ...sampleScan(platform), findings }) })
 }
 
 export function sampleConfig(changes: Partial<ImageConfig> = {}): ImageConfig {

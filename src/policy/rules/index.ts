@@ -1,9 +1,12 @@
 import type { Rule } from '../rule.js'
 import type { RuleId } from '../rule-ids.js'
 import { RULE_IDS } from '../rule-ids.js'
+import { baseOnbuild } from './base.js'
 import { imagePin, labelRequired } from './image.js'
 import { inventoryUnexplained } from './inventory.js'
+import { inventoryOs } from './inventory-os.js'
 import { vulnerabilityKev } from './kev.js'
+import { layerWellformed } from './layer.js'
 import { sbomPresent, sbomSubject } from './sbom.js'
 import { databaseAge, scannerCanary, toolVerified } from './scanner.js'
 import { secretFound } from './secret.js'
@@ -20,8 +23,11 @@ const TABLE: Readonly<Record<RuleId, Rule>> = {
   'scanner.canary': scannerCanary,
   'database.age': databaseAge,
   'tool.verified': toolVerified,
+  'layer.wellformed': layerWellformed,
+  'inventory.os': inventoryOs,
   'sign.present': signPresent,
   'image.pin': imagePin,
+  'base.onbuild': baseOnbuild,
   'user.nonroot': userNonroot,
   'label.required': labelRequired,
   'inventory.unexplained': inventoryUnexplained,
