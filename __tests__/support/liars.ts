@@ -16,12 +16,26 @@ export type Lie =
       | 'lowered'
       | 'no-findings'
       | 'suppressed'
+      | ImageLie
     )
+
+/** Lies about images alone: the truth about SBOMs, which is all that a canary of documents would see. */
+type ImageLie =
+  | 'image-lowered'
+  | 'image-no-findings'
+  | 'last-layer-clean'
+  | 'last-layer-absent'
+  | 'last-layer-lowered'
+  | 'remembers-places'
+  | 'all-in-last-layer'
+
 
 const VERSIONS = { trivy: 'Version: 0.74.0', syft: 'Application: syft\nVersion:     1.51.0' } as const
 const NEEDS_REAL: ReadonlySet<Lie> = new Set<Lie>([
   ...(['half-json', 'exit-1', 'another-image', 'no-packages'] as const),
   ...(['kind-removed', 'lowered', 'no-findings', 'suppressed'] as const),
+  ...(['image-lowered', 'image-no-findings', 'all-in-last-layer', 'remembers-places'] as const),
+  ...(['last-layer-clean', 'last-layer-absent', 'last-layer-lowered'] as const),
 ])
 
 /**
@@ -104,6 +118,23 @@ for file in files:
             for result in results:
                 rows = result.pop('Vulnerabilities', None)
                 if rows: result['ExperimentalModifiedFindings'] = [{'Type': 'vulnerability', 'Status': 'ignored', 'Finding': row} for row in rows]
+        elif image and lie.startswith(('image-', 'last-', 'all-', 'remembers-')):
+            ids = report.get('Metadata', {}).get('DiffIDs', [])
+            last = ids[-1] if ids else None
+            top = lambda row: (row.get('Layer') or {}).get('DiffID') == last
+            # Where a canary lay in an earlier run.
+            known = lambda row: row.get('PkgPath', '').startswith('0123456789abcdef0123456789abcdef/')
+            for result in results:
+                rows, packages = result.get('Vulnerabilities') or [], result.get('Packages') or []
+                if lie == 'image-no-findings': rows = []
+                elif lie == 'remembers-places': rows = [row for row in rows if known(row)]
+                elif lie.startswith('last-layer-') and lie != 'last-layer-lowered': rows = [row for row in rows if not top(row)]
+                if lie == 'last-layer-absent': packages = [row for row in packages if not top(row)]
+                if lie == 'all-in-last-layer':
+                    for row in rows + packages: row['Layer'] = {'DiffID': last}
+                for row in rows:
+                    if lie == 'image-lowered' or lie == 'last-layer-lowered' and top(row): row['Severity'] = 'LOW'
+                result['Vulnerabilities'], result['Packages'] = rows, packages
         changed = json.dumps(report)
     with open(file, 'w') as stream: stream.write(changed)
 `.trim()

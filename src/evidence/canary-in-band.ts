@@ -21,6 +21,9 @@ export interface InBandAnswer {
   readonly notCovered: readonly string[]
 }
 
+// The family that Trivy 0.74.0 names where it recognised none.
+const UNRECOGNISED = 'none'
+
 interface Expected {
   readonly id: string
   readonly severity: Severity
@@ -46,20 +49,16 @@ export function readInBand(
   const truth = readSbomRows(given.truth)
   const found = scan.findings.filter(inLayer)
   const readings: InBandReading[] = []
-  const notCovered = [...plan.notCovered]
   for (const plant of plan.packages) {
     const expected = expectedOf(plant, truth)
     if (expected.length > 0) readings.push(readingOf(plant, { expected, found, system: scan.os, platform }))
-    else notCovered.push(whyNot(plant, scan.os))
   }
-  return { readings, notCovered: [...new Set(notCovered)].map(reason => `${platform}, ${reason}`) }
+  const unproved = plan.packages.filter(plant => !readings.some(one => one.ecosystem === plant.kind))
+  const reasons = new Set([...plan.notCovered, ...unproved.map(plant => whyNot(plant, scan.os))])
+  return { readings, notCovered: [...reasons].map(reason => `${platform}, ${reason}`) }
 }
 
-function refuseForeign(
-  plan: CanaryPlan,
-  rows: readonly { readonly purl: string }[],
-  platform: string,
-): void {
+function refuseForeign(plan: CanaryPlan, rows: readonly { readonly purl: string }[], platform: string): void {
   const foreign = rows.find(row => !plan.packages.some(plant => isPlanted(row.purl, plant)))
   if (foreign === undefined) return
   throw new GateError('integrity', {
@@ -108,7 +107,7 @@ function rank(severity: Severity): number {
 }
 
 function whyNot(plant: PlantedPackage, system: ScannedSystem | undefined): string {
-  if (isOfSystem(plant) && system === undefined)
+  if (isOfSystem(plant) && (system === undefined || system.family === UNRECOGNISED))
     return `${plant.kind}: the scanner recognised no operating system`
   const where = system === undefined ? '' : ` for ${system.family} ${system.name}`
   return `${plant.kind}: the database has no advisory${where} that a canary could be made of`

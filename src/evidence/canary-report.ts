@@ -26,11 +26,13 @@ export function withoutCanaryText(text: string, about: DerivedReport): string {
   const report = object.parse(JSON.parse(text))
   const artifact = report['ArtifactID']
   const ids = { before: artifact, after: artifact === about.derived.imageId ? about.imageId : artifact }
+  const { Results: results, ...rest } = report
+  const kept = ownResults(results, about, ids)
   const clean = {
-    ...report,
+    ...rest,
     ...('ArtifactID' in report && { ArtifactID: ids.after }),
     ...('Metadata' in report && { Metadata: ownMetadata(object.parse(report['Metadata']), about) }),
-    ...('Results' in report && { Results: ownResults(report['Results'], about, ids) }),
+    ...(kept.length > 0 && { Results: kept }),
   }
   const written = `${JSON.stringify(clean, null, 2)}\n`
   const traces = [about.token, about.derived.imageId, ...about.derived.added]
@@ -51,7 +53,9 @@ function ownMetadata(
   about: DerivedReport,
 ): Record<string, unknown> {
   const layers = z.array(layer).nullish().parse(metadata['Layers']) ?? []
-  const taken = layers.filter(one => isAdded(one.DiffID, about)).reduce((sum, one) => sum + (one.Size ?? 0), 0)
+  const taken = layers
+    .filter(one => isAdded(one.DiffID, about))
+    .reduce((sum, one) => sum + (one.Size ?? 0), 0)
   const size = metadata['Size']
   const config = object.nullish().parse(metadata['ImageConfig'])
   return {
@@ -89,13 +93,15 @@ function ownResults(results: unknown, about: DerivedReport, ids: Ids): readonly 
     const packages = ownRows(result['Packages'], about)
     const findings = ownRows(result['Vulnerabilities'], about)
     const had = objects.nullish().parse(result['Packages'])?.length ?? 0
-    if (had > 0 && packages?.length === 0 && (findings?.length ?? 0) === 0) return []
+    const emptied = had > 0 && packages?.length === 0 && (findings?.length ?? 0) === 0
+    // The system's own result is there without packages too; one of languages only with some.
+    if (emptied && result['Class'] !== 'os-pkgs') return []
     const { Packages: _packages, Vulnerabilities: _findings, ...rest } = result
     const target = String(result['Target'])
     return [
       {
         ...rest,
-        ...(packages && { Packages: packages }),
+        ...(packages?.length && { Packages: packages }),
         ...(findings?.length && { Vulnerabilities: findings.map(row => renewed(row, target, ids)) }),
       },
     ]

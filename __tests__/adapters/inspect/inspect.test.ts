@@ -52,6 +52,10 @@ test('one platform: packages, findings, SBOMs, layers and the canary are all the
   expect(value(evidence.sboms).packages).toHaveLength(6)
   expect(value(evidence.inventory)).toEqual({ both: 6, onlyTrivy: [], onlySyft: [] })
   expect(value(evidence.contents).layers).toHaveLength(2)
+  expect(value(inspection.canary).inBand?.map(one => [one.platform, one.ecosystem, one.found])).toEqual(
+    ['npm', 'pypi', 'deb', 'deb'].map(kind => ['linux/amd64', kind, true]),
+  )
+  expect(value(inspection.canary).notCovered).toEqual([])
   expect(value(inspection.canary).expected.map(plant => plant.found)).toEqual([
     true,
     true,
@@ -118,7 +122,9 @@ test('a token is found in every place that the built-in rules of the scanner lea
   const { dir } = await makeLayout(join(bench.dir, 'secrets'), image)
   const inspection = await bench.inspect({ layoutDir: dir, database })
   const { findings } = value(onlyPlatform(inspection).secrets)
-  expect(findings.map(finding => finding.path).sort()).toEqual([...places, 'image configuration'].sort())
+  expect(findings.map(finding => finding.path).sort()).toEqual(
+    [...places, 'image configuration: ENV GITHUB_TOKEN'].sort(),
+  )
   expect(new Set(findings.map(finding => `${finding.rule} ${finding.severity}`))).toEqual(
     new Set(['github-pat critical']),
   )

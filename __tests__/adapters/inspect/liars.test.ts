@@ -46,8 +46,18 @@ const TABLE: readonly Row[] = [
     reasons: ['report-of-another-image'],
     missing: ['inventory', 'secrets', 'vulnerabilities'],
   },
-  { tool: 'trivy', lie: 'no-packages', reasons: ['report-without-packages'], missing: ['vulnerabilities'] },
-  { tool: 'trivy', lie: 'kind-removed', reasons: ['report-without-packages'], missing: ['vulnerabilities'] },
+  {
+    tool: 'trivy',
+    lie: 'no-packages',
+    reasons: ['canary-not-found', 'report-without-packages'],
+    missing: ['vulnerabilities'],
+  },
+  {
+    tool: 'trivy',
+    lie: 'kind-removed',
+    reasons: ['canary-not-found', 'report-without-packages'],
+    missing: ['vulnerabilities'],
+  },
   {
     tool: 'trivy',
     lie: 'suppressed',
@@ -56,6 +66,18 @@ const TABLE: readonly Row[] = [
   },
   { tool: 'trivy', lie: 'lowered', reasons: ['canary-severity-changed'], missing: [] },
   { tool: 'trivy', lie: 'no-findings', reasons: ['canary-not-found'], missing: [] },
+  { tool: 'trivy', lie: 'image-lowered', reasons: ['canary-severity-changed'], missing: [] },
+  { tool: 'trivy', lie: 'image-no-findings', reasons: ['canary-not-found'], missing: [] },
+  { tool: 'trivy', lie: 'last-layer-lowered', reasons: ['canary-severity-changed'], missing: [] },
+  { tool: 'trivy', lie: 'last-layer-clean', reasons: ['canary-not-found'], missing: [] },
+  { tool: 'trivy', lie: 'last-layer-absent', reasons: ['canary-not-found'], missing: [] },
+  { tool: 'trivy', lie: 'remembers-places', reasons: ['canary-not-found'], missing: [] },
+  {
+    tool: 'trivy',
+    lie: 'all-in-last-layer',
+    reasons: ['canary-layer-foreign'],
+    missing: ['inventory', 'vulnerabilities'],
+  },
   { tool: 'syft', lie: 'silent', reasons: ['syft-no-output'], missing: SYFT_FACTS },
   { tool: 'syft', lie: 'link', reasons: ['foreign-output'], missing: SYFT_FACTS },
   { tool: 'syft', lie: 'hanging', reasons: ['syft-timed-out'], missing: SYFT_FACTS },
@@ -95,12 +117,26 @@ test('a canary that is lost is in the facts as not found', async () => {
   ])
 })
 
+test('a liar about images alone passes the canary of documents, and is found out in the image', async () => {
+  const liar = await writeLiar(bench.dir, 'trivy', 'image-lowered')
+  const { canary } = await bench.inspect({ layoutDir, database, trivy: liar })
+  if (canary.state !== 'present') throw new Error('the canary was expected to be present')
+  expect(canary.value.expected.every(plant => plant.found)).toBe(true)
+  expect(canary.value.inBand?.map(one => [one.ecosystem, one.found])).toEqual([
+    ['npm', false],
+    ['pypi', false],
+    ['deb', false],
+    ['deb', false],
+  ])
+})
+
 test('an empty database is valid to the scanner, and caught by the canary', async () => {
   const rows = join(bench.dir, 'none.jsonl')
   await writeFile(rows, '')
   const empty = await bench.database(await makeEmptyDatabase(join(bench.dir, 'empty-db'), rows))
   const inspection = await bench.inspect({ layoutDir, database: empty })
   expect(inspection.problems.map(problem => problem.reason)).toEqual([
+    'canary-not-found',
     'canary-not-found',
     'os-release-unknown',
   ])
