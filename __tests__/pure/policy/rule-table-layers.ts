@@ -42,7 +42,7 @@ interface Seen {
 function system(seen: Seen): Evidence {
   const { databases = ['dpkg'], earlier = [], os = ['debian', '12.11'], packages = ['deb'], origin } = seen
   const named = seen.release ?? release('debian', '12')
-  const { os: _, ...scan } = sampleScan()
+  const { imageId, findings } = sampleScan()
   const told: Os | undefined = os === null ? undefined : { family: os[0], name: os[1], endOfLife: false }
   const [layer] = sampleContents().layers
   if (layer === undefined) throw new Error('no layer')
@@ -53,7 +53,7 @@ function system(seen: Seen): Evidence {
       samplePlatform(AMD, {
         contents: present(sampleContents({ layers, system: facts })),
         vulnerabilities: present({
-          ...scan,
+          ...{ imageId, findings },
           ...(told === undefined ? {} : { os: told }),
           packages: packages.map(systemPackage),
         }),
@@ -63,7 +63,8 @@ function system(seen: Seen): Evidence {
 }
 
 function notLooked(): Evidence {
-  const { system: _, ...contents } = sampleContents()
+  const { layers, files, executables, users, setuid, unexplained, owners } = sampleContents()
+  const contents = { layers, files, executables, users, setuid, unexplained, owners }
   return goodEvidence({ platforms: [samplePlatform(AMD, { contents: present(contents) })] })
 }
 
