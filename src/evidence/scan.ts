@@ -14,6 +14,8 @@ export interface Package {
   readonly layer?: DiffId
   readonly sourceName?: string
   readonly sourceVersion?: string
+  /** Listed by Syft alone, and matched by the scanner when it was asked to. */
+  readonly via?: 'union'
 }
 
 /** One advisory that applies to one package of one platform, as the scanner reported it. */
@@ -35,6 +37,8 @@ export interface Finding {
   /** RFC 3339; absent when the advisory does not say. */
   readonly published?: string
   readonly title?: string
+  /** As for packages. */
+  readonly via?: 'union'
 }
 
 /** One secret that the scanner recognised. The value itself is never kept. */
@@ -47,6 +51,18 @@ export interface SecretFinding {
   readonly line?: number
   readonly layer?: DiffId
   readonly platform: string
+  /** The package whose file this is, unless the file is known to be another one than the package's. */
+  readonly owner?: string
+}
+
+/** Why files were left out of the search for secrets. */
+export const NOT_SEARCHED = ['package-unchanged', 'compressed', 'too-large'] as const
+
+/** Files that were not searched for secrets, for one reason; `examples` are at most 20 paths. */
+export interface NotSearched {
+  readonly reason: (typeof NOT_SEARCHED)[number]
+  readonly files: number
+  readonly examples: readonly string[]
 }
 
 /** Result of the package scan of one platform, bound to the image by `imageId` (config digest). */
@@ -61,4 +77,7 @@ export interface VulnerabilityScan {
 export interface SecretScan {
   readonly imageId: Digest
   readonly findings: readonly SecretFinding[]
+  /** Files whose content was searched, over all layers; absent in records of releases that did not count them. */
+  readonly searched?: number
+  readonly notSearched?: readonly NotSearched[]
 }

@@ -5,8 +5,6 @@ import {
   type Finding,
   type Package,
   SEVERITIES,
-  type SecretFinding,
-  type SecretScan,
   type Severity,
   type VulnerabilityScan,
 } from './scan.js'
@@ -26,11 +24,7 @@ export interface ReportedImage {
   readonly platform: string
 }
 
-/** Where a secret is that stands in the image configuration (environment, history) instead of a file. */
-export const IMAGE_CONFIGURATION = 'image configuration'
-
 const PACKAGES: ReportSource = { name: 'trivy', what: 'package report of Trivy' }
-const SECRETS: ReportSource = { name: 'trivy-secrets', what: 'secret report of Trivy' }
 // Targets that stand for many files; every other target of a language result is a file (Trivy 0.74.0).
 const AGGREGATES = new Set(['Python', 'Conda', 'Ruby', 'Node.js', 'Java', 'Kubernetes'])
 
@@ -54,32 +48,8 @@ export function parseTrivyReport(text: string, image: ReportedImage): Vulnerabil
   }
 }
 
-/**
- * Reads Trivy's secret report (`--scanners secret`) of one image, with the refusals of `parseTrivyReport`. Matched
- * text is never kept; findings in the image configuration have the path `IMAGE_CONFIGURATION` and no line.
- */
-export function parseSecretReport(text: string, image: ReportedImage): SecretScan {
-  const report = readImageReport(text, image, SECRETS)
-  const findings = report.Results.flatMap(result =>
-    result.Secrets.map((secret): SecretFinding => {
-      const inFile = result.Target !== report.ArtifactName
-      const layer = diffIdOf(secret.Layer?.DiffID)
-      return {
-        rule: secret.RuleID,
-        category: secret.Category ?? '',
-        title: secret.Title ?? secret.RuleID,
-        severity: severityOf(secret.Severity),
-        path: inFile ? withoutSlash(result.Target) : IMAGE_CONFIGURATION,
-        ...(inFile && secret.StartLine !== undefined && { line: secret.StartLine }),
-        ...(layer && { layer }),
-        platform: image.platform,
-      }
-    }),
-  )
-  return { imageId: image.imageId, findings }
-}
-
-function readImageReport(text: string, image: ReportedImage, source: ReportSource): TrivyReport {
+/** Reads what the reports on an image share, with the refusals of `parseTrivyReport`. */
+export function readImageReport(text: string, image: ReportedImage, source: ReportSource): TrivyReport {
   const report = readToolJson(text, trivyReport, source)
   if (report.ArtifactType !== 'container_image')
     throw refusal(
@@ -136,7 +106,8 @@ function findingsOf(result: TrivyResult, platform: string): readonly Finding[] {
   })
 }
 
-function findingOf(row: TrivyVulnerability, platform: string): Finding {
+/** One row of `Results[].Vulnerabilities` as a finding; its path and its source package are not in the row. */
+export function findingOf(row: TrivyVulnerability, platform: string): Finding {
   const version = row.InstalledVersion ?? ''
   const layer = diffIdOf(row.Layer?.DiffID)
   return {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { rows, shortText } from './tool-json.js'
 
 const layer = z.object({ DiffID: shortText.optional() }).nullish()
-const identifier = z.object({ PURL: shortText.optional() }).nullish()
+const identifier = z.object({ PURL: shortText.optional(), BOMRef: shortText.optional() }).nullish()
 
 /** One row of `Results[].Packages` (Trivy 0.74.0, JSON schema 2). */
 export const trivyPackage = z.object({
@@ -44,6 +44,11 @@ const trivySecret = z.object({
   Severity: shortText.optional(),
   Title: shortText.optional(),
   StartLine: z.number().int().nonnegative().optional(),
+  EndLine: z.number().int().nonnegative().optional(),
+  /** Bytes before the match. */
+  Offset: z.number().int().nonnegative().optional(),
+  /** The line of the match, each byte of which is an asterisk. */
+  Match: z.string().max(1_048_576).optional(),
   Layer: layer,
 })
 
@@ -75,4 +80,5 @@ export const trivyReport = z.object({
 export type TrivyReport = z.output<typeof trivyReport>
 export type TrivyResult = TrivyReport['Results'][number]
 export type TrivyPackage = z.output<typeof trivyPackage>
+export type TrivySecret = z.output<typeof trivySecret>
 export type TrivyVulnerability = z.output<typeof trivyVulnerability>

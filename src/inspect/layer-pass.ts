@@ -1,11 +1,33 @@
+import { join } from 'node:path'
 import type { ImageContents } from '../evidence/image.js'
 import { withInstructions } from '../evidence/layer-instructions.js'
 import { readLayers } from '../oci/layers.js'
-import type { PlatformWork } from './platform-work.js'
+import { createSearchWriter, type SearchLayout } from '../oci/search-layout.js'
+import { INPUT, type PlatformWork } from './platform-work.js'
+import { freshDir } from './scanners.js'
 
-/** One pass over the layers of the image, each layer with its Dockerfile instruction where that is certain. */
-export async function passLayers(work: PlatformWork): Promise<ImageContents> {
-  const { contents } = await readLayers(work.layout, work.image)
-  if (work.dockerfile.state !== 'present') return contents
-  return withInstructions(contents, work.image.config.history, work.dockerfile.value)
+/** What one pass over the layers of an image brings home. */
+export interface PassedLayers {
+  readonly contents: ImageContents
+  /** What is to be searched for secrets: the layout `INPUT` below `dir`. */
+  readonly search: SearchLayout & { readonly dir: string }
+}
+
+/**
+ * One pass over the layers of the image, each layer with its Dockerfile instruction where that is certain. The files
+ * that are to be searched for secrets are laid out on the way.
+ */
+export async function passLayers(work: PlatformWork): Promise<PassedLayers> {
+  const { layout, image, dockerfile } = work
+  const dir = await freshDir(work.workDir, 'search')
+  const places = { outDir: join(dir, INPUT), spoolPath: join(dir, 'layer') }
+  const writer = await createSearchWriter(layout, image, places)
+  try {
+    const { contents } = await readLayers(layout, image, { visitor: writer.visitor })
+    const search = { ...(await writer.finish()), dir }
+    if (dockerfile.state !== 'present') return { contents, search }
+    return { contents: withInstructions(contents, image.config.history, dockerfile.value), search }
+  } finally {
+    await writer.close()
+  }
 }

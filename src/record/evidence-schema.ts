@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { PACKAGE_DATABASES } from '../evidence/os-releases.js'
+import { NOT_SEARCHED } from '../evidence/scan.js'
 import { count, digest, list, map, severity, sha256, sourceLocation, stage, text, word } from './bounds.js'
 import { databaseFacts, imageSubject, isolation, toolFacts } from './image-schema.js'
 
@@ -68,6 +69,7 @@ const packageFacts = z.strictObject({
   layer: digest.exactOptional(),
   sourceName: word.exactOptional(),
   sourceVersion: word.exactOptional(),
+  via: z.literal('union').exactOptional(),
 })
 
 const finding = z.strictObject({
@@ -86,6 +88,7 @@ const finding = z.strictObject({
   fixedIn: list(word, 1000),
   published: word.exactOptional(),
   title: text.exactOptional(),
+  via: z.literal('union').exactOptional(),
 })
 
 const vulnerabilityScan = z.strictObject({
@@ -107,8 +110,14 @@ const secretScan = z.strictObject({
       line: z.int().exactOptional(),
       layer: digest.exactOptional(),
       platform: word,
+      owner: word.exactOptional(),
     }),
   ),
+  searched: count.exactOptional(),
+  notSearched: list(
+    z.strictObject({ reason: z.enum(NOT_SEARCHED), files: count, examples: list(word, 20) }),
+    100,
+  ).exactOptional(),
 })
 
 const sbomSet = z.strictObject({
@@ -126,13 +135,25 @@ const sbomSet = z.strictObject({
   packages: list(packageFacts),
 })
 
+const onlyListed = { purl: word, path: word.exactOptional() }
+const inventory = z.strictObject({
+  both: count,
+  onlyTrivy: list(word),
+  onlySyft: list(word),
+  matched: list(word).exactOptional(),
+  notMatched: list(
+    z.strictObject({ ...onlyListed, why: z.enum(['no-advisories', 'no-version']) }),
+  ).exactOptional(),
+  leftToSystem: list(z.strictObject({ ...onlyListed, owner: word })).exactOptional(),
+})
+
 const platform = z.strictObject({
   platform: word,
   contents: known(contents),
   vulnerabilities: known(vulnerabilityScan),
   secrets: known(secretScan),
   sboms: known(sbomSet),
-  inventory: known(z.strictObject({ both: count, onlyTrivy: list(word), onlySyft: list(word) })),
+  inventory: known(inventory),
 })
 
 const dockerfile = z.strictObject({

@@ -90,16 +90,16 @@ export function scanPackages(trivy: Trivy, scan: TrivyScan): Promise<string> {
   return run(trivy, scan, ['image', '--input', scan.input, ...noModules(trivy), ...kind])
 }
 
-/** Secrets in files and in the configuration (environment, history) of a one-image layout: Trivy's JSON report. */
+/** Secrets in the files of a one-image layout, none in its configuration: Trivy's JSON report. */
 export function scanSecrets(trivy: Trivy, scan: TrivyScan): Promise<string> {
-  const kind = ['--scanners', 'secret', '--image-config-scanners', 'secret']
+  const kind = ['--scanners', 'secret']
   const secrets = ['--secret-config', trivy.files.secrets]
   return run(trivy, scan, ['image', '--input', scan.input, ...noModules(trivy), ...kind, ...secrets])
 }
 
-/** Vulnerabilities of the components of a CycloneDX document: Trivy's JSON report. */
+/** Vulnerabilities of the components of a CycloneDX document, and which of them were read: Trivy's JSON report. */
 export function scanSbom(trivy: Trivy, scan: TrivyScan): Promise<string> {
-  return run(trivy, scan, ['sbom', scan.input, '--scanners', 'vuln'])
+  return run(trivy, scan, ['sbom', scan.input, '--scanners', 'vuln', '--list-all-pkgs'])
 }
 
 /** Secrets in a folder, with the same configuration as `scanSecrets`: Trivy's JSON report. */

@@ -50,7 +50,10 @@ test('one platform: packages, findings, SBOMs, layers and the canary are all the
   expect(scan.findings.filter(finding => finding.id === 'CVE-2023-38545')).toHaveLength(1)
   expect(value(evidence.secrets).findings).toEqual([])
   expect(value(evidence.sboms).packages).toHaveLength(6)
-  expect(value(evidence.inventory)).toEqual({ both: 6, onlyTrivy: [], onlySyft: [] })
+  expect(value(evidence.inventory)).toEqual({
+    ...{ both: 6, onlyTrivy: [], onlySyft: [] },
+    ...{ matched: [], notMatched: [], leftToSystem: [] },
+  })
   expect(value(evidence.contents).layers).toHaveLength(2)
   expect(value(inspection.canary).inBand?.map(one => [one.platform, one.ecosystem, one.found])).toEqual(
     ['npm', 'pypi', 'deb', 'deb'].map(kind => ['linux/amd64', kind, true]),
@@ -141,7 +144,7 @@ test('an image with nothing in it is inspected without packages and without prob
   expect([value(evidence.vulnerabilities).packages, value(evidence.sboms).packages]).toEqual([[], []])
 })
 
-test('packages that are hidden from one scanner only are not taken for clean', async () => {
+test('packages that are hidden from one scanner only are matched all the same', async () => {
   const hidden = 'usr/local/lib/python3.11/site-packages/langchain-0.0.170.dist-info/METADATA'
   const files = [
     { path: 'opt/hidden', content: 'Metadata-Version: 2.1\nName: langchain\nVersion: 0.0.170\n' },
@@ -149,8 +152,16 @@ test('packages that are hidden from one scanner only are not taken for clean', a
   ]
   const { dir } = await makeLayout(join(bench.dir, 'hidden'), { layers: [{ files }] })
   const inspection = await bench.inspect({ layoutDir: dir, database })
-  expect(onlyPlatform(inspection).vulnerabilities.state).toBe('missing')
-  expect(inspection.problems.map(problem => problem.reason)).toEqual(['report-without-packages'])
+  expect(inspection.problems).toEqual([])
+  const evidence = onlyPlatform(inspection)
+  const { packages, findings } = value(evidence.vulnerabilities)
+  const place = { purl: 'pkg:pypi/langchain@0.0.170', path: hidden, via: 'union' }
+  expect(packages).toMatchObject([place])
+  expect(findings.find(finding => finding.id === 'CVE-2023-36281')).toMatchObject({
+    ...{ ...place, severity: 'critical', platform: 'linux/amd64' },
+    layer: value(evidence.contents).layers[0]?.diffId,
+  })
+  expect(value(evidence.inventory)).toMatchObject({ matched: [place.purl], notMatched: [], leftToSystem: [] })
 })
 
 test('language packages that a Debian package owns do not make the report look incomplete', async () => {

@@ -3,7 +3,7 @@ import { compareInventories, whySbomIncomplete, whyScanIncomplete } from '../../
 import { comparablePurl, parsePurl } from '../../../src/evidence/purl.js'
 import { parseSpdx } from '../../../src/evidence/spdx.js'
 import { parseSyftReport } from '../../../src/evidence/syft-report.js'
-import { parseSecretReport, parseTrivyReport, severityOf } from '../../../src/evidence/trivy-report.js'
+import { parseTrivyReport, severityOf } from '../../../src/evidence/trivy-report.js'
 import { reasonOf } from '../../support/reasons.js'
 import {
   BASE,
@@ -12,7 +12,6 @@ import {
   MANIFEST,
   REPORTED,
   SBOM_IMAGE,
-  SECRETS,
   SPDX,
   SYFT,
   TOP,
@@ -135,23 +134,6 @@ describe('the package report of Trivy', () => {
     ['', 'unknown'],
     [undefined, 'unknown'],
   ])('severity %p is %s', (word, severity) => expect(severityOf(word)).toBe(severity))
-})
-
-describe('the secret report of Trivy', () => {
-  test('files and the image configuration, never the matched text', () => {
-    const { findings } = parseSecretReport(text(SECRETS), REPORTED)
-    const shared = { rule: 'github-pat', category: 'GitHub', severity: 'critical', platform: 'linux/amd64' }
-    expect(findings).toEqual([
-      { ...shared, title: 'GitHub Personal Access Token', path: 'app/tests/a.py', line: 3, layer: TOP },
-      { ...shared, title: 'T', path: 'image configuration' },
-    ])
-    expect(text(findings)).not.toContain('TOKEN=')
-  })
-
-  test('has reasons of its own', () => {
-    expect(reasonOf(() => parseSecretReport('{"a', REPORTED))).toBe('trivy-secrets-output-truncated')
-    expect(reasonOf(() => parseSecretReport('', REPORTED))).toBe('trivy-secrets-no-output')
-  })
 })
 
 describe('the documents of Syft', () => {

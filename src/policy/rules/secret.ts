@@ -1,4 +1,5 @@
-import type { SecretFinding } from '../../evidence/scan.js'
+import type { ImageContents } from '../../evidence/image.js'
+import type { SecretFinding, SecretScan } from '../../evidence/scan.js'
 import { defineRule } from '../rule.js'
 import type { CheckResult, RuleContext } from '../rule.js'
 import type { Tolerated, Violation } from '../verdict.js'
@@ -25,7 +26,7 @@ export const secretFound = defineRule({
     for (const one of given.platforms) {
       files += one.contents.files
       for (const finding of one.secrets.findings) {
-        const owner = ownerOf(one.contents.owners, finding.path)
+        const owner = ownerOf(one, finding)
         if (owner === undefined) violations.push(secretViolation(finding, one.platform, context))
         else {
           const thing = `${finding.title} in ${finding.path} (of ${owner})`
@@ -38,8 +39,17 @@ export const secretFound = defineRule({
   },
 })
 
-function ownerOf(owners: Readonly<Record<string, string>>, path: string): string | undefined {
-  return Object.hasOwn(owners, path) ? owners[path] : undefined
+/**
+ * The package whose file it is. The search names it layer by layer, and only for files that are not known to be
+ * other ones than the package's; records of older releases know the owners of the final tree alone.
+ */
+function ownerOf(
+  one: { readonly contents: Pick<ImageContents, 'owners'>; readonly secrets: SecretScan },
+  finding: SecretFinding,
+): string | undefined {
+  if (one.secrets.searched !== undefined) return finding.owner
+  const { owners } = one.contents
+  return Object.hasOwn(owners, finding.path) ? owners[finding.path] : undefined
 }
 
 function secretViolation(finding: SecretFinding, platform: string, context: RuleContext): Violation {
