@@ -1,11 +1,12 @@
 import { canonicalJson, sha256Hex } from '../evidence/canonical.js'
+import type { AllowedIdentity } from '../evidence/identity.js'
 import type { Isolation } from '../evidence/tooling.js'
 import type { Severity } from '../evidence/scan.js'
 import type { PolicyDocument } from './document.js'
 import { readProfile } from './profiles.js'
 import { RULE_IDS } from './rule-ids.js'
 import type { RuleId } from './rule-ids.js'
-import type { PolicyException, PolicyValues } from './schema.js'
+import type { PolicyException, PolicySigner, PolicyValues } from './schema.js'
 import type { PolicyIdentity, RuleMode } from './verdict.js'
 
 export interface RuleSetting {
@@ -17,6 +18,8 @@ export interface RuleSetting {
 export interface PolicyTerms {
   readonly mode: 'enforce' | 'audit'
   readonly bind: readonly { readonly image: string }[]
+  /** Who may sign without a key; empty: whoever runs this gate. */
+  readonly identities: readonly AllowedIdentity[]
   readonly trust: { readonly isolation: 'required' | 'none-accepted' }
   readonly vulnerabilities: {
     readonly failOn: Exclude<Severity, 'unknown'>
@@ -90,6 +93,7 @@ function termsOf(layers: readonly PolicyValues[]): PolicyTerms {
   return {
     mode: last(layers, 'mode', values => values.mode),
     bind: layers.findLast(values => values.bind !== undefined)?.bind ?? [],
+    identities: (layers.findLast(values => values.identities !== undefined)?.identities ?? []).map(allowedOf),
     trust: { isolation: last(layers, 'trust.isolation', values => values.trust?.isolation) },
     vulnerabilities: {
       failOn: last(layers, 'vulnerabilities.fail_on', values => values.vulnerabilities?.fail_on),
@@ -107,6 +111,19 @@ function termsOf(layers: readonly PolicyValues[]): PolicyTerms {
     rules: rulesOf(layers),
     exceptions: layers.findLast(values => values.exceptions !== undefined)?.exceptions ?? [],
   }
+}
+
+/** Ids become the decimal text that certificates hold; what is not given stays absent. */
+function allowedOf(one: PolicySigner): AllowedIdentity {
+  const {
+    repository_id: repositoryId,
+    owner_id: ownerId,
+    runner_environment: runnerEnvironment,
+    ...same
+  } = one
+  const ids = { repositoryId: repositoryId?.toString(), ownerId: ownerId?.toString(), runnerEnvironment }
+  const given = Object.entries(ids).filter(([, value]) => value !== undefined)
+  return { ...same, ...Object.fromEntries(given) }
 }
 
 function graceOf(layers: readonly PolicyValues[]): Record<Severity, number> {

@@ -49,6 +49,34 @@ const exception = z.strictObject({
   expires: date.describe('The last day it holds, to its end in UTC.'),
 })
 
+const exact = z
+  .string()
+  .max(1000)
+  .regex(/^[^\s*]+$/, { error: 'expected exact text without blanks and wildcards' })
+const id = z.int().min(1)
+
+const identity = z
+  .strictObject({
+    issuer: exact.describe('Issuer of the token, such as https://token.actions.githubusercontent.com.'),
+    subject: exact.optional().describe('The subject of the certificate, with the ref.'),
+    repository_id: id.optional().describe('Number of the source repository: a name can change hands.'),
+    owner_id: id.optional(),
+    workflow: exact
+      .optional()
+      .describe(
+        'Path in the source repository; the workflow at the very ref of the source must have signed.',
+      ),
+    ref: exact.optional().describe('Ref of the source, such as refs/heads/main.'),
+    trigger: exact.optional().describe('Event that began the run, such as push.'),
+    runner_environment: z.enum(['github-hosted', 'self-hosted']).optional(),
+  })
+  .refine(
+    one => one.subject !== undefined || (one.workflow !== undefined && one.repository_id !== undefined),
+    {
+      error: 'expected subject, or workflow together with repository_id',
+    },
+  )
+
 /** The policy document `portcullis/v1`; `schemas/policy.schema.json` is generated from it. */
 export const policySchema = z
   .strictObject({
@@ -62,6 +90,12 @@ export const policySchema = z
       .max(100)
       .optional()
       .describe('The only names this repository may release.'),
+    identities: z
+      .array(identity)
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('Who may sign without a key. Every field is compared exactly; one entry must be met whole.'),
     trust: z
       .strictObject({ isolation: z.enum(['required', 'none-accepted']).optional() })
       .optional()
@@ -91,6 +125,7 @@ export const policySchema = z
 
 export type PolicyValues = z.infer<typeof policySchema>
 export type PolicyException = Readonly<z.infer<typeof exception>>
+export type PolicySigner = Readonly<z.infer<typeof identity>>
 
 /** Keys that later versions will know, by the path of their parent. They are refused, never ignored. */
 export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
@@ -99,7 +134,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
     'metadata',
     'overridable',
     'contexts',
-    'identities',
     'registries',
     'registry',
     'base',

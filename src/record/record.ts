@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors.js'
 import type { Digest } from '../evidence/digest.js'
+import type { SignerIdentity } from '../evidence/identity.js'
 import type { Stage } from '../evidence/known.js'
 import type { Severity } from '../evidence/scan.js'
 import type { ImageSubject } from '../evidence/subject.js'
@@ -55,6 +56,8 @@ export interface ReleaseRecord {
   readonly tags: readonly { readonly tag: string; readonly state: 'created' | 'kept' | 'moved' }[]
   /** SHA-256 of the signer's public key in DER form, hex. */
   readonly signer?: string
+  /** Who signed, as the certificate states it, when it was no key. */
+  readonly identity?: SignerIdentity
   readonly verifyCommand?: string
 }
 
@@ -87,7 +90,7 @@ export interface RunRecord {
     readonly image: string
     readonly subject: string
     readonly publish: 'auto' | 'never' | 'always'
-    readonly sign: 'key' | 'none' | 'unset'
+    readonly sign: 'key' | 'keyless' | 'none' | 'unset'
     readonly tags: readonly string[]
   }
   readonly outcome: Outcome

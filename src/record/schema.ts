@@ -34,6 +34,20 @@ const attachedBundle = z.strictObject({
   verified: list(word, 100),
 })
 
+const signerIdentity = z.strictObject({
+  issuer: word,
+  subject: word,
+  repository: word.exactOptional(),
+  repositoryId: word.exactOptional(),
+  ownerId: word.exactOptional(),
+  workflow: word.exactOptional(),
+  ref: word.exactOptional(),
+  commit: word.exactOptional(),
+  trigger: word.exactOptional(),
+  runnerEnvironment: word.exactOptional(),
+  run: word.exactOptional(),
+})
+
 const release = z.strictObject({
   state: z.enum(['not-wanted', 'refused', 'failed', 'pushed', 'released']),
   reference: word.exactOptional(),
@@ -42,6 +56,7 @@ const release = z.strictObject({
   bundles: list(attachedBundle, 10_000),
   tags: list(z.strictObject({ tag: word, state: z.enum(['created', 'kept', 'moved']) }), 1000),
   signer: sha256.exactOptional(),
+  identity: signerIdentity.exactOptional(),
   verifyCommand: word.exactOptional(),
 })
 
@@ -85,7 +100,7 @@ export const recordSchema = z
       image: word,
       subject: word,
       publish: z.enum(['auto', 'never', 'always']),
-      sign: z.enum(['key', 'none', 'unset']),
+      sign: z.enum(['key', 'keyless', 'none', 'unset']),
       tags: list(word, 1000),
     }),
     outcome,

@@ -1,5 +1,6 @@
 import { GateError, describeError } from '../errors.js'
 import type { Digest } from '../evidence/digest.js'
+import type { SignerIdentity } from '../evidence/identity.js'
 import { pinnedReference, type ImageReference } from '../evidence/reference.js'
 import type { RuleResult } from '../policy/verdict.js'
 import type { AttachedBundle, Problem, ReleaseRecord, ReportFile } from '../record/record.js'
@@ -14,6 +15,7 @@ export interface Ledger {
   bundles: readonly AttachedBundle[]
   readonly tags: { readonly tag: string; readonly state: 'created' | 'kept' | 'moved' }[]
   signer: string | null
+  identity: SignerIdentity | null
   verifyCommand: string | null
   results: readonly RuleResult[]
   readonly problems: Problem[]
@@ -30,6 +32,7 @@ export function startLedger(image: ImageReference, digest: Digest): Ledger {
     bundles: [],
     tags: [],
     signer: null,
+    identity: null,
     verifyCommand: null,
     results: [],
     problems: [],
@@ -53,6 +56,7 @@ export function closeLedger(ledger: Ledger): ReleaseOutcome {
     tags: ledger.tags,
     ...(ledger.served === null ? {} : { served: ledger.served }),
     ...(ledger.signer === null ? {} : { signer: ledger.signer }),
+    ...(ledger.identity === null ? {} : { identity: ledger.identity }),
     ...(ledger.verifyCommand === null ? {} : { verifyCommand: ledger.verifyCommand }),
   }
   return { record, results: ledger.results, problems: ledger.problems, files: ledger.files }

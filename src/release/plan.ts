@@ -162,5 +162,5 @@ function platformSlug(child: PlatformImage): string {
 }
 
 function isRehearsal(request: ReleaseRequest): boolean {
-  return request.signing.kind === 'key' && request.signing.rehearsal
+  return request.signing.kind !== 'none' && request.signing.rehearsal
 }

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GateError } from '../errors.js'
 import { present } from '../evidence/known.js'
@@ -11,14 +10,14 @@ import { openRegistry, type Registry } from '../registry/registry.js'
 import type { Credentials } from '../registry/credentials.js'
 import { verifyServed } from '../registry/served.js'
 import { readCredentials, type Crane } from '../tools/crane.js'
-import { writeWhole } from '../tools/report-folder.js'
 import { attachAll } from './attach.js'
-import { openKey, type OpenKey } from './key.js'
+import { openKeylessSignatory } from './keyless.js'
 import { closeLedger, noteFailure, startLedger, type Ledger } from './ledger.js'
 import { planStatements, planSummary, signedDigests } from './plan.js'
 import { preflight, pushLayout } from './push.js'
 import type { ReleaseOutcome, ReleaseRequest, ReleaseServices } from './request.js'
 import { openSigner, type SignedStatement } from './sign.js'
+import { openKeySignatory, type Signatory } from './signatory.js'
 import { setTag } from './tag.js'
 import { verifyAsConsumer, verifyAttached } from './verify.js'
 import { verifyCommand } from './verify-command.js'
@@ -66,19 +65,19 @@ function refuseUnfit(request: ReleaseRequest): void {
   if (!mayRelease(policy, image.name)) {
     throw unfit('image-not-bound', `the policy does not list ${image.name} under bind`, 'config')
   }
-  const signs = signing.kind === 'key'
+  const signs = signing.kind !== 'none'
   const isolation = evidence.isolation.state === 'present' ? evidence.isolation.value : 'none'
   const problem = isolationProblem(policy, isolation, signs)
   if (problem !== undefined) throw unfit('isolation-none', problem, 'evidence')
   if (signs && signing.rehearsal && !image.loopback) {
-    throw unfit('rehearsal-not-loopback', 'a rehearsal key signs for a registry on loopback only', 'config')
+    throw unfit('rehearsal-not-loopback', 'a rehearsal signs for a registry on loopback only', 'config')
   }
 }
 
 async function release(services: ReleaseServices, request: ReleaseRequest, ledger: Ledger): Promise<void> {
-  const { signing, image, workDir } = request
+  const { image } = request
   const crane = { commands: services.commands, program: services.crane }
-  const key = signing.kind === 'key' ? await openKey(services, signing, workDir) : null
+  const signatory = await openSignatory(services, request)
   try {
     const credentials = await readCredentials(crane, image.host)
     const { signal } = services
@@ -89,12 +88,31 @@ async function release(services: ReleaseServices, request: ReleaseRequest, ledge
     await pushLayout(crane, image, request.layout)
     ledger.state = 'pushed'
     services.note?.(`pushed ${request.layout.subject.digest} without a tag`)
-    const statements = key === null ? await verifyPushed(work) : await signAndVerify(work, key)
+    const statements = signatory === null ? await verifyPushed(work) : await signAndVerify(work, signatory)
     if (!judgeReleased(work, statements)) return
     await setTags(work)
     ledger.state = 'released'
   } finally {
-    await key?.close()
+    await signatory?.close()
+  }
+}
+
+/** Ready to sign before a byte is pushed; null with `none`. Its private folder goes with it. */
+async function openSignatory(services: ReleaseServices, request: ReleaseRequest): Promise<Signatory | null> {
+  const { signing, workDir, reportDir, policy } = request
+  if (signing.kind === 'none') return null
+  const privateDir = await mkdtemp(join(workDir, 'signatory-'))
+  const remove = (): Promise<void> => rm(privateDir, { recursive: true, force: true })
+  const folders = { workDir, reportDir, privateDir }
+  try {
+    const opened =
+      signing.kind === 'key'
+        ? await openKeySignatory(services, signing, folders)
+        : await openKeylessSignatory(services, signing, { ...folders, identities: policy.identities })
+    return { ...opened, close: () => opened.close().finally(remove) }
+  } catch (thrown) {
+    await remove()
+    throw thrown
   }
 }
 
@@ -103,40 +121,40 @@ async function verifyPushed(work: Work): Promise<readonly VerifiedStatement[]> {
   return []
 }
 
-async function signAndVerify(work: Work, key: OpenKey): Promise<readonly VerifiedStatement[]> {
+async function signAndVerify(work: Work, signatory: Signatory): Promise<readonly VerifiedStatement[]> {
   const { services, request, ledger, registry, credentials } = work
-  const publicKeyFile = await writePublicKey(work, key)
-  const [, signed] = await both(verifyPushed(work), signAll(work, key))
+  ledger.files.push(...signatory.files)
+  const [, signed] = await both(verifyPushed(work), signAll(work, signatory))
   const attached = await attachAll(
     {
       image: request.image,
       credentials,
       created: services.now().toISOString(),
-      rehearsal: request.signing.kind === 'key' && request.signing.rehearsal,
+      rehearsal: request.signing.kind !== 'none' && request.signing.rehearsal,
       signal: services.signal,
       requestMs: registry.limits.answerMs,
     },
     signed,
   )
   const cosign = { commands: services.commands, program: services.cosign }
-  const { publicKey, fingerprint } = key
-  const verification = { cosign, registry, publicKey, publicKeyFile, fingerprint, workDir: request.workDir }
+  const verification = { cosign, registry, signatory, workDir: request.workDir }
   services.note?.(`attached ${attached.length} bundles with ${signed.length} signed statements`)
   const { bundles, statements } = await verifyAttached(verification, attached)
   ledger.bundles = bundles
   const digests = signedDigests(request)
   for (const digest of digests) {
-    await verifyAsConsumer(cosign, { image: request.image, digest, signed: digests }, publicKeyFile)
+    await verifyAsConsumer(cosign, { image: request.image, digest, signed: digests }, signatory.check)
   }
   services.note?.('verified every bundle as the registry serves it')
-  ledger.signer = fingerprint
-  ledger.verifyCommand = verifyCommand(request, publicKeyFile)
+  ledger.signer = signatory.fingerprint
+  ledger.identity = signatory.identity
+  ledger.verifyCommand = verifyCommand(request, signatory.readerCheck)
   return statements
 }
 
-async function signAll(work: Work, key: OpenKey): Promise<readonly SignedStatement[]> {
+async function signAll(work: Work, signatory: Signatory): Promise<readonly SignedStatement[]> {
   const { services, request, ledger } = work
-  const signer = await openSigner(services, key.key, request)
+  const signer = await openSigner(signatory, request)
   try {
     const keep = (one: SignedStatement): void => {
       ledger.files.push({
@@ -179,17 +197,6 @@ async function setTags(work: Work): Promise<void> {
     const state = await setTag(crane, registry, { digest: request.layout.subject.digest, tag })
     ledger.tags.push({ tag, state })
   }
-}
-
-async function writePublicKey(work: Work, key: OpenKey): Promise<string> {
-  const { reportDir } = work.request
-  await mkdir(reportDir, { recursive: true })
-  const path = join(reportDir, 'cosign.pub')
-  const bytes = Buffer.from(key.publicKey, 'utf8')
-  await writeWhole(path, bytes)
-  const sha256 = createHash('sha256').update(bytes).digest('hex')
-  work.ledger.files.push({ path: 'cosign.pub', kind: 'public-key', sha256, size: bytes.byteLength })
-  return path
 }
 
 /** Waits for both, then throws the first failure: nothing goes on in the background. */

@@ -6,6 +6,9 @@ import type { RuleResult, Verdict } from '../policy/verdict.js'
 import type { Problem, ReleaseRecord, ReportFile } from '../record/record.js'
 import type { RegistryLimits } from '../registry/registry.js'
 import type { Commands, Program } from '../tools/command.js'
+import type { SigstoreFiles } from '../tools/cosign-keyless.js'
+import type { SigningLimits } from './patience.js'
+import type { TokenSource } from './token.js'
 
 /** What a release is done with. */
 export interface ReleaseServices {
@@ -20,7 +23,7 @@ export interface ReleaseServices {
   readonly note?: (text: string) => void
 }
 
-/** How the release is signed. `rehearsal`: a throwaway key, for a registry on loopback only; the statements say so. */
+/** How the release is signed. `rehearsal`: for a registry on loopback only; the statements say so. */
 export type Signing =
   | { readonly kind: 'none' }
   | {
@@ -28,6 +31,15 @@ export type Signing =
       /** Path of an encrypted Cosign private key, or `env://NAME` of a variable that holds its PEM text. */
       readonly key: string
       readonly password: string
+      readonly rehearsal: boolean
+    }
+  | {
+      readonly kind: 'keyless'
+      /** Where the identity tokens of this job come from. Asked only here, when every scanner is gone. */
+      readonly tokens: Pick<TokenSource, 'request' | 'server'>
+      /** Files of an own Sigstore; the public one when absent. */
+      readonly sigstore?: SigstoreFiles
+      readonly limits?: Partial<SigningLimits>
       readonly rehearsal: boolean
     }
 

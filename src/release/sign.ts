@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import pLimit from 'p-limit'
 import { GateError } from '../errors.js'
 import { MAX_BUNDLE_BYTES, parseBundle } from '../evidence/bundle.js'
-import { signStatement, writeOfflineConfiguration, type SigningKey } from '../tools/cosign.js'
 import type { PlannedStatement } from './plan.js'
-import type { ReleaseServices } from './request.js'
+import type { Signatory } from './signatory.js'
 
 /** A statement and the bundle that carries it, on disk and in memory. */
 export interface SignedStatement extends PlannedStatement {
@@ -26,23 +25,20 @@ export interface Signer {
 
 const PARALLEL = 2
 
-/** Opens a signer that speaks to no registry and no service. `close` removes its temporary files. */
+/** Opens a signer that speaks to no registry. `close` removes its temporary files. */
 export async function openSigner(
-  services: ReleaseServices,
-  key: SigningKey,
+  signatory: Pick<Signatory, 'sign'>,
   folders: { readonly workDir: string; readonly reportDir: string },
 ): Promise<Signer> {
   const dir = await mkdtemp(join(folders.workDir, 'sign-'))
-  const configuration = await writeOfflineConfiguration(dir)
   await mkdir(join(folders.reportDir, 'bundles'), { recursive: true })
-  const cosign = { commands: services.commands, program: services.cosign }
   async function sign(planned: PlannedStatement): Promise<SignedStatement> {
     const statement = join(dir, `${planned.slug}.json`)
     const file = join('bundles', `${planned.slug}.sigstore.json`)
     const bundle = join(folders.reportDir, file)
     await writeFile(statement, planned.payload, { mode: 0o600 })
     await rm(bundle, { force: true })
-    await signStatement(cosign, key, { statement, bundle, ...configuration })
+    await signatory.sign({ statement, bundle })
     return { ...planned, file, ...(await readSigned(bundle, planned)) }
   }
   async function signEach(statements: readonly PlannedStatement[]): Promise<readonly SignedStatement[]> {

@@ -15,19 +15,17 @@ import { fetchBlob } from '../registry/blobs.js'
 import { fetchManifest } from '../registry/manifests.js'
 import { listReferrers } from '../registry/referrers.js'
 import type { Registry } from '../registry/registry.js'
-import { verifyBundle, verifyReference, type Cosign } from '../tools/cosign.js'
+import type { Cosign } from '../tools/cosign.js'
+import { verifyBundle, verifyReference, type SignerCheck } from '../tools/cosign-verify.js'
 import type { Attached } from './attach.js'
+import type { Signatory } from './signatory.js'
 import { verifyInProcess } from './trust.js'
 
 /** What a release is verified with. */
 export interface Verification {
   readonly cosign: Cosign
   readonly registry: Registry
-  /** PEM text, and the file that holds it. */
-  readonly publicKey: string
-  readonly publicKeyFile: string
-  /** SHA-256 of the public key in DER form, hex. */
-  readonly fingerprint: string
+  readonly signatory: Pick<Signatory, 'check' | 'trust' | 'name'>
   readonly workDir: string
 }
 
@@ -54,14 +52,14 @@ export async function verifyAttached(
     }
     const limit = pLimit(PARALLEL)
     const bundles = await Promise.all(attached.map(one => limit(() => verifyOne(verification, one, dir))))
-    return { bundles, statements: statementsOf(attached, verification.fingerprint) }
+    return { bundles, statements: statementsOf(attached, verification.signatory.name) }
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
 }
 
 /**
- * What a consumer would do: `cosign verify` on the reference. Cosign alone counts any attestation of the key as a
+ * What a consumer would do: `cosign verify` on the reference. Cosign alone counts any attestation of the signer as a
  * signature, so a signature (`https://sigstore.dev/cosign/sign/v1`) must be among what it verified; else GateError
  * `integrity` (`signature-absent`). Of a signature over several digests Cosign prints the first one: `signed` are
  * all digests the signature may name.
@@ -69,13 +67,13 @@ export async function verifyAttached(
 export async function verifyAsConsumer(
   cosign: Cosign,
   subject: { readonly image: ImageReference; readonly digest: Digest; readonly signed: readonly Digest[] },
-  publicKeyFile: string,
+  signer: SignerCheck,
 ): Promise<void> {
   const reference = pinnedReference(subject.image, subject.digest)
-  const reports = await verifyReference(cosign, reference, publicKeyFile)
+  const reports = await verifyReference(cosign, reference, signer)
   const signed = [subject.digest, ...subject.signed]
   if (reports.some(one => one.type === PREDICATE.signature && signed.includes(one.digest))) return
-  const message = `${reference} carries attestations of this key and no signature; nothing is tagged`
+  const message = `${reference} carries attestations of this signer and no signature; nothing is tagged`
   throw new GateError('integrity', { reason: 'signature-absent', message })
 }
 
@@ -111,15 +109,15 @@ const referrerSchema = z.object({
 })
 
 async function verifyOne(verification: Verification, one: Attached, dir: string): Promise<AttachedBundle> {
-  const { registry, cosign, publicKey, publicKeyFile } = verification
+  const { registry, cosign, signatory } = verification
   const { signed, attachedTo, referrer } = one
   const bytes = await fetchAttached(registry, one)
   const file = join(dir, `${digestHex(attachedTo)}-${signed.bundleSha256}.json`)
   await writeFile(file, bytes)
   const { predicateType } = signed
-  await verifyBundle(cosign, { bundle: file, publicKey: publicKeyFile, digest: attachedTo, predicateType })
+  await verifyBundle(cosign, { bundle: file, signer: signatory.check, digest: attachedTo, predicateType })
   const text = bytes.toString('utf8')
-  await verifyInProcess(text, { publicKey, digest: attachedTo, predicateType })
+  await verifyInProcess(text, { trust: signatory.trust, digest: attachedTo, predicateType })
   if (parseBundle(text).payload !== signed.payload) {
     throw attachLost(registry, one, 'the registry serves another statement')
   }
@@ -141,12 +139,12 @@ async function fetchAttached(registry: Registry, one: Attached): Promise<Buffer>
 }
 
 /** Each statement once, with all its subjects. */
-function statementsOf(attached: readonly Attached[], fingerprint: string): readonly VerifiedStatement[] {
+function statementsOf(attached: readonly Attached[], signer: string): readonly VerifiedStatement[] {
   const unique = new Map(attached.map(one => [one.signed.bundleSha256, one.signed]))
   return [...unique.values()].map(({ predicateType, subjects }) => ({
     predicateType,
     subjects,
-    signer: `sha256:${fingerprint}`,
+    signer,
   }))
 }
 

@@ -1,9 +1,6 @@
-import { z } from 'zod'
 import { join } from 'node:path'
 import { writeFile } from 'node:fs/promises'
 import { GateError } from '../errors.js'
-import { digestHex, isDigest, type Digest } from '../evidence/digest.js'
-import { explainRegistryCommand } from './crane.js'
 import type { Commands, Program } from './command.js'
 
 /** What Cosign needs: the one starter of processes, and the program. */
@@ -25,7 +22,6 @@ export const NO_SERVICES =
 export const NO_ROOTS = '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
 
 const SIGN_MS = 60_000
-const VERIFY_MS = 120_000
 
 /** Writes the two configuration files that keep Cosign off every network service; returns their paths. */
 export async function writeOfflineConfiguration(
@@ -75,82 +71,6 @@ export async function generateKeyPair(cosign: Cosign, prefix: string, password: 
   await withKey(cosign, { path: `${prefix}.key`, password }, args, 'making a key pair')
 }
 
-/**
- * Proves by Cosign that one bundle is a statement of this type over this digest, signed by this key. Reads no
- * registry. Fails with GateError `integrity` (`verify-failed`).
- */
-export async function verifyBundle(
-  cosign: Cosign,
-  check: {
-    readonly bundle: string
-    readonly publicKey: string
-    readonly digest: Digest
-    readonly predicateType: string
-  },
-): Promise<void> {
-  const args = [
-    ...[
-      'verify-blob-attestation',
-      '--bundle',
-      check.bundle,
-      '--key',
-      check.publicKey,
-      '--insecure-ignore-tlog',
-    ],
-    ...['--digest', digestHex(check.digest), '--digestAlg', 'sha256', '--type', check.predicateType],
-  ]
-  try {
-    await cosign.commands.run({ program: cosign.program, args, grant: 'signer', timeoutMs: VERIFY_MS })
-  } catch (thrown) {
-    throw verifyFailed(thrown, `${check.predicateType} on ${check.digest}`)
-  }
-}
-
-/** One thing `cosign verify` reports as verified. */
-export interface CosignReport {
-  readonly type: string
-  readonly digest: Digest
-}
-
-const reportSchema = z
-  .array(
-    z.object({
-      critical: z.object({
-        type: z.string(),
-        image: z.object({ 'docker-manifest-digest': z.custom<Digest>(isDigest) }),
-      }),
-    }),
-  )
-  .max(5000)
-
-/**
- * Runs `cosign verify` on a reference by digest, as a consumer would, and returns all it verified. What is in the
- * list is for the caller to judge: Cosign counts any attestation of the key as a signature.
- */
-export async function verifyReference(
-  cosign: Cosign,
-  reference: string,
-  publicKey: string,
-): Promise<readonly CosignReport[]> {
-  const args = ['verify', '--key', publicKey, '--insecure-ignore-tlog', '--output', 'json', reference]
-  let stdout: string
-  try {
-    const command = { program: cosign.program, args, grant: 'registry', timeoutMs: VERIFY_MS } as const
-    stdout = (await cosign.commands.run(command)).stdout
-  } catch (thrown) {
-    throw verifyFailed(thrown, reference)
-  }
-  const parsed = reportSchema.safeParse(parseJson(stdout))
-  if (!parsed.success) {
-    const message = `cosign verify says nothing readable about ${reference}; nothing is tagged`
-    throw new GateError('tool', { reason: 'cosign-answer', message })
-  }
-  return parsed.data.map(({ critical }) => ({
-    type: critical.type,
-    digest: critical.image['docker-manifest-digest'],
-  }))
-}
-
 async function withKey(
   cosign: Cosign,
   key: SigningKey,
@@ -178,19 +98,4 @@ function explainKey(thrown: unknown, what: string): unknown {
   }
   const message = `${what} failed; nothing is tagged: ${thrown.message}`
   return new GateError('tool', { reason: 'sign-failed', message, cause: thrown })
-}
-
-function verifyFailed(thrown: unknown, what: string): unknown {
-  const explained = explainRegistryCommand(thrown, `verifying ${what}`)
-  if (!(explained instanceof GateError) || explained.reason !== 'push-failed') return explained
-  const message = `${what} does not verify; nothing is tagged: ${thrown instanceof Error ? thrown.message : ''}`
-  return new GateError('integrity', { reason: 'verify-failed', message, cause: thrown })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

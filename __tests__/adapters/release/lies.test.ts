@@ -6,7 +6,7 @@ import { releaseImage } from '../../../src/release/release.js'
 import { verifyAsConsumer } from '../../../src/release/verify.js'
 import { attachBundle } from '../../../src/registry/attach.js'
 import { openSigner } from '../../../src/release/sign.js'
-import { openKey } from '../../../src/release/key.js'
+import { openKeySignatory } from '../../../src/release/signatory.js'
 import { planStatements } from '../../../src/release/plan.js'
 import type { Answer, Lie, SeenRequest } from '../../support/lying-registry.js'
 import { pushLayout } from '../../../src/release/push.js'
@@ -206,8 +206,9 @@ test('an image that carries only an SBOM attestation is not taken as signed, tho
   if (request.signing.kind !== 'key') throw new Error('the desk signs with a key')
   const { commands, crane, cosign } = desk.services
   await pushLayout({ commands, program: crane }, request.image, request.layout)
-  const key = await openKey(desk.services, request.signing, request.workDir)
-  const signer = await openSigner(desk.services, key.key, request)
+  const folders = { ...request, privateDir: request.workDir }
+  const key = await openKeySignatory(desk.services, request.signing, folders)
+  const signer = await openSigner(key, request)
   const planned = (await planStatements(request, NOW)).find(one => one.predicateType === PREDICATE.spdx)
   if (planned === undefined) throw new Error('no SBOM is planned')
   const { bundle } = await signer.sign(planned)
@@ -220,12 +221,14 @@ test('an image that carries only an SBOM attestation is not taken as signed, tho
     created: NOW.toISOString(),
     signal: desk.services.signal,
   })
-  const publicKey = `${desk.keyFile.slice(0, -'.key'.length)}.pub`
+  const publicKeyFile = `${desk.keyFile.slice(0, -'.key'.length)}.pub`
   const reference = `${request.image.name}@${request.layout.subject.digest}`
-  const args = ['verify', '--key', publicKey, '--insecure-ignore-tlog', reference]
+  const args = ['verify', '--key', publicKeyFile, '--insecure-ignore-tlog', reference]
   await promisify(execFile)(builtProgram('cosign').path, args, { env: { HOME: desk.dir } })
   const subject = { image: request.image, digest: request.layout.subject.digest, signed: [] }
-  await expect(verifyAsConsumer({ commands, program: cosign }, subject, publicKey)).rejects.toMatchObject({
+  await expect(
+    verifyAsConsumer({ commands, program: cosign }, subject, { kind: 'key', publicKeyFile }),
+  ).rejects.toMatchObject({
     reason: 'signature-absent',
   })
 })

@@ -3,11 +3,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { PREDICATE } from '../../../src/evidence/statement.js'
-import { generateRehearsalKey, openKey } from '../../../src/release/key.js'
+import { generateRehearsalKey } from '../../../src/release/key.js'
 import { planStatements } from '../../../src/release/plan.js'
 import { openSigner } from '../../../src/release/sign.js'
-import { verifyInProcess } from '../../../src/release/trust.js'
-import { NO_ROOTS, NO_SERVICES, verifyBundle } from '../../../src/tools/cosign.js'
+import { openKeySignatory } from '../../../src/release/signatory.js'
+import { verifyInProcess, type BundleExpectation } from '../../../src/release/trust.js'
+import { NO_ROOTS, NO_SERVICES } from '../../../src/tools/cosign.js'
+import { verifyBundle } from '../../../src/tools/cosign-verify.js'
 import { NOW, openDesk, type Desk } from '../../support/release-desk.js'
 import { reasonOfAsync } from '../../support/reasons.js'
 
@@ -26,12 +28,18 @@ beforeAll(async () => {
   desk = await openDesk()
   const request = await desk.request()
   if (request.signing.kind !== 'key') throw new Error('the desk signs with a key')
-  const key = await openKey(desk.services, request.signing, request.workDir)
-  const signer = await openSigner(desk.services, key.key, request)
+  const folders = { ...request, privateDir: request.workDir }
+  const key = await openKeySignatory(desk.services, request.signing, folders)
+  if (key.trust.kind !== 'key') throw new Error('the desk signs with a key')
+  const signer = await openSigner(key, request)
   const [planned] = await planStatements(request, NOW)
   if (planned === undefined) throw new Error('nothing is planned')
   const signed = await signer.sign(planned)
-  good = { bundle: signed.bundle.toString(), publicKey: key.publicKey, digest: request.layout.subject.digest }
+  good = {
+    bundle: signed.bundle.toString(),
+    publicKey: key.trust.publicKey,
+    digest: request.layout.subject.digest,
+  }
   const { commands, cosign } = desk.services
   const other = await generateRehearsalKey({ commands, program: cosign }, desk.dir, '')
   otherKey = readFileSync(`${other.slice(0, -'.key'.length)}.pub`, 'utf8')
@@ -86,17 +94,23 @@ const REFUSED: readonly Case[] = [
 
 describe('one bundle, judged alone', () => {
   test('passes in this process and by Cosign', async () => {
-    const statement = await verifyInProcess(good.bundle, { ...good, predicateType: PREDICATE.signature })
-    expect(statement.predicateType).toBe(PREDICATE.signature)
+    const verified = await verifyInProcess(good.bundle, expectation({ ...good }))
+    expect(verified.identity).toBeNull()
+    expect(verified.statement.predicateType).toBe(PREDICATE.signature)
     expect(await byCosign({})).toBe('nothing was thrown')
   })
 
   test.each(REFUSED)('with %s fails in this process and by Cosign', async (_name, reason, change) => {
-    const given = { ...good, predicateType: PREDICATE.signature, ...change() }
-    expect(await reasonOfAsync(verifyInProcess(given.bundle, given))).toBe(reason)
+    const given = { ...good, ...change() }
+    expect(await reasonOfAsync(verifyInProcess(given.bundle, expectation(given)))).toBe(reason)
     expect(await byCosign(change())).toBe('verify-failed')
   })
 })
+
+function expectation(given: typeof good & { predicateType?: string }): BundleExpectation {
+  const trust = { kind: 'key', publicKey: given.publicKey } as const
+  return { trust, digest: given.digest, predicateType: given.predicateType ?? PREDICATE.signature }
+}
 
 async function byCosign(change: ReturnType<Case[2]>): Promise<string> {
   const given = { ...good, predicateType: PREDICATE.signature, ...change }
@@ -106,7 +120,9 @@ async function byCosign(change: ReturnType<Case[2]>): Promise<string> {
   await writeFile(bundle, given.bundle)
   await writeFile(publicKey, given.publicKey)
   const cosign = { commands: desk.commands, program: desk.services.cosign }
-  return reasonOfAsync(verifyBundle(cosign, { ...given, bundle, publicKey }))
+  return reasonOfAsync(
+    verifyBundle(cosign, { ...given, bundle, signer: { kind: 'key', publicKeyFile: publicKey } }),
+  )
 }
 
 test('the configuration without services is the one Cosign itself makes', async () => {
