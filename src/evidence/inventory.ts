@@ -32,22 +32,23 @@ export function compareInventories(trivy: readonly Package[], syft: readonly Pac
 /** What else is known of the same image; a witness that could not be heard is absent. */
 export interface Witnesses {
   readonly inventory?: SyftInventory
-  readonly contents?: Pick<ImageContents, 'owners'>
+  readonly contents?: Pick<ImageContents, 'owners' | 'linkedMetadata'>
 }
 
 /**
  * Why a Trivy report cannot be the whole truth, or undefined. A report that lost a whole kind of packages (or all)
  * says nothing about their vulnerabilities. Witnesses are Syft's inventory and the package databases in the layers.
- * Language packages that belong to an operating system package are left out: Trivy matches those by the operating
- * system's advisories.
+ * Two sorts are left out, because Trivy passes them by, and what it passes by is matched in a second step: language
+ * packages that belong to an operating system package, and packages whose metadata is behind a link.
  */
 export function whyScanIncomplete(scan: VulnerabilityScan, seen: Witnesses): string | undefined {
   if (seen.inventory !== undefined) {
     const owned = new Set(seen.inventory.ownedByOs)
-    const kinds = lacking(
-      seen.inventory.packages.filter(found => !owned.has(found)),
-      scan.packages,
+    const linked = new Set(seen.contents?.linkedMetadata?.flatMap(({ path, target }) => [path, target]))
+    const plain = seen.inventory.packages.filter(
+      found => !owned.has(found) && !(found.path !== undefined && linked.has(found.path)),
     )
+    const kinds = lacking(plain, scan.packages)
     if (kinds.length > 0) return `it lists no ${kinds.join(', ')} package, but Syft found some`
   }
   return withoutAny(scan.packages, seen)

@@ -1,3 +1,5 @@
+import { claimedPaths, startClaims, type ClaimBudget } from './claimed-paths.js'
+
 /** The text of one metadata file of the final tree. `path` has no leading slash. */
 export interface MetadataFile {
   readonly path: string
@@ -43,14 +45,20 @@ export function packageClaims(
   isFile: (path: string) => boolean,
 ): readonly PackageClaim[] {
   const texts = new Map(metadata.map(file => [file.path, file.text]))
-  const claims: PackageClaim[] = [...dpkgClaims(texts), ...statusFolderClaims(texts)]
+  const budget = startClaims()
+  const claims: PackageClaim[] = [...dpkgClaims(texts, budget), ...statusFolderClaims(texts, budget)]
   for (const { path, text } of metadata) {
-    if (path.endsWith('lib/apk/db/installed')) claims.push(...apkClaims(path, text))
-    else if (path.endsWith('.dist-info/RECORD')) claims.push(...wheelClaims(path, text, isFile))
-    else if (path.includes('.egg-info/')) claims.push(...eggClaims(path, texts, isFile))
+    if (path.endsWith('lib/apk/db/installed')) pushAll(claims, apkClaims(path, text, budget))
+    else if (path.endsWith('.dist-info/RECORD')) claims.push(...wheelClaims({ path, text }, isFile, budget))
+    else if (path.includes('.egg-info/')) claims.push(...eggClaims({ path, texts }, isFile, budget))
     else if (path.endsWith('/package.json')) claims.push(...npmClaims(path, text))
   }
   return claims
+}
+
+/** Spread arguments have an end; an image may have more packages. */
+function pushAll(claims: PackageClaim[], more: readonly PackageClaim[]): void {
+  for (const claim of more) claims.push(claim)
 }
 
 interface Paragraph {
@@ -79,34 +87,35 @@ const DPKG_STATUS = 'var/lib/dpkg/status'
 // Executables that dpkg keeps beside its lists; no list names them (Debian policy, 6.1, and debconf).
 const MAINTAINER_SCRIPTS = ['preinst', 'postinst', 'prerm', 'postrm', 'config'] as const
 
-function dpkgClaims(texts: ReadonlyMap<string, string>): readonly PackageClaim[] {
-  return paragraphs(texts.get(DPKG_STATUS) ?? '').flatMap(
-    ({ name, version, architecture, status }) => {
-      if (!status.endsWith(' installed')) return []
-      const bases = [name, `${name}:${architecture}`].map(base => `var/lib/dpkg/info/${base}`)
-      const list = bases.map(base => texts.get(`${base}.list`)).find(text => text !== undefined) ?? ''
-      const scripts = bases.flatMap(base => MAINTAINER_SCRIPTS.map(script => `${base}.${script}`))
-      return [
-        {
-          owner: ownerOf('deb', name, version),
-          key: `deb ${name} ${architecture}`,
-          record: DPKG_STATUS,
-          files: [...list.split('\n').map(relative), ...scripts],
-          folders: [],
-        },
-      ]
-    },
-  )
+function dpkgClaims(texts: ReadonlyMap<string, string>, budget: ClaimBudget): readonly PackageClaim[] {
+  return paragraphs(texts.get(DPKG_STATUS) ?? '').flatMap(({ name, version, architecture, status }) => {
+    if (!status.endsWith(' installed')) return []
+    const bases = [name, `${name}:${architecture}`].map(base => `var/lib/dpkg/info/${base}`)
+    const list = bases.map(base => texts.get(`${base}.list`)).find(text => text !== undefined) ?? ''
+    const scripts = bases.flatMap(base => MAINTAINER_SCRIPTS.map(script => `${base}.${script}`))
+    return [
+      {
+        owner: ownerOf('deb', name, version),
+        key: `deb ${name} ${architecture}`,
+        record: DPKG_STATUS,
+        files: claimedPaths(budget, [list, ...scripts].join('\n'), line => [relative(line)]),
+        folders: [],
+      },
+    ]
+  })
 }
 
 /** `status.d/NAME` with the package's record, `status.d/NAME.md5sums` with its files. */
-function statusFolderClaims(texts: ReadonlyMap<string, string>): readonly PackageClaim[] {
+function statusFolderClaims(
+  texts: ReadonlyMap<string, string>,
+  budget: ClaimBudget,
+): readonly PackageClaim[] {
   return [...texts].flatMap(([path, text]) => {
     if (!path.startsWith('var/lib/dpkg/status.d/') || path.endsWith('.md5sums')) return []
     const [record] = paragraphs(text)
     if (record === undefined) return []
     const sums = texts.get(`${path}.md5sums`) ?? ''
-    const files = sums.split('\n').map(line => relative(line.replace(/^[0-9a-f]+ +\*?/, '')))
+    const files = claimedPaths(budget, sums, line => [relative(line.replace(/^[0-9a-f]+ +\*?/, ''))])
     const { name, version, architecture } = record
     const key = `deb ${name} ${architecture}`
     return [{ owner: ownerOf('deb', name, version), key, record: path, files, folders: [] }]
@@ -114,37 +123,44 @@ function statusFolderClaims(texts: ReadonlyMap<string, string>): readonly Packag
 }
 
 /** Paragraphs of one-letter fields (apk-tools, "installed" database): F is a folder, R a file in it. */
-function apkClaims(path: string, text: string): readonly PackageClaim[] {
+function apkClaims(path: string, text: string, budget: ClaimBudget): readonly PackageClaim[] {
   return text.split(/\n\n+/).flatMap(block => {
-    const files: string[] = []
     let name = ''
     let version = ''
     let folder = ''
-    for (const line of block.split('\n')) {
+    const files = claimedPaths(budget, block, line => {
       const value = line.slice(2)
       if (line.startsWith('P:')) name = value
       else if (line.startsWith('V:')) version = value
       else if (line.startsWith('F:')) folder = value
-      else if (line.startsWith('R:')) files.push(relative(`${folder}/${value}`))
-    }
+      else if (line.startsWith('R:')) return [relative(`${folder}/${value}`)]
+      return []
+    })
     if (name === '' || version === '') return []
     return [{ owner: ownerOf('apk', name, version), key: `apk ${name}`, record: path, files, folders: [] }]
   })
 }
 
 /** RECORD (Python packaging, "Recording installed projects"): CSV whose paths start at the site folder. */
-function wheelClaims(path: string, text: string, isFile: (path: string) => boolean): readonly PackageClaim[] {
+function wheelClaims(
+  { path, text }: MetadataFile,
+  isFile: (path: string) => boolean,
+  budget: ClaimBudget,
+): readonly PackageClaim[] {
   const folder = path.slice(0, path.lastIndexOf('/'))
   const owner = pythonOwner(folder.replace(/\.dist-info$/, ''))
   if (owner === undefined || !isFile(`${folder}/METADATA`)) return []
   const site = parentOf(folder)
-  const files = text.split('\n').flatMap(line => below(site, firstCell(line)))
+  const files = claimedPaths(budget, text, line => below(site, firstCell(line)))
   return [{ owner, ...pythonPlace(folder, 'METADATA'), files, folders: [] }]
 }
 
 function pythonPlace(folder: string, mark: string): Pick<PackageClaim, 'key' | 'record'> {
   const stem = folder.slice(folder.lastIndexOf('/') + 1)
-  const name = stem.replace(/-.*$/, '').toLowerCase().replaceAll(/[-_.]+/g, '-')
+  const name = stem
+    .replace(/-.*$/, '')
+    .toLowerCase()
+    .replaceAll(/[-_.]+/g, '-')
   return { key: `pypi ${parentOf(folder)} ${name}`, record: `${folder}/${mark}` }
 }
 
@@ -155,24 +171,26 @@ function firstCell(line: string): string {
 
 /** setuptools: `installed-files.txt` relative to the egg-info folder, else the top-level packages beside it. */
 function eggClaims(
-  path: string,
-  texts: ReadonlyMap<string, string>,
+  { path, texts }: { readonly path: string; readonly texts: ReadonlyMap<string, string> },
   isFile: (path: string) => boolean,
+  budget: ClaimBudget,
 ): readonly PackageClaim[] {
   const folder = path.slice(0, path.lastIndexOf('/'))
   const owner = pythonOwner(folder.replace(/\.egg-info$/, '').replace(/-py[0-9.]+$/, ''))
   if (owner === undefined || !isFile(`${folder}/PKG-INFO`)) return []
-  const lines = (texts.get(path) ?? '').split('\n').map(line => line.trim())
+  const text = texts.get(path) ?? ''
   if (path.endsWith('/installed-files.txt')) {
-    const files = lines.flatMap(line => below(folder, line))
+    const files = claimedPaths(budget, text, line => below(folder, line.trim()))
     return [{ owner, ...pythonPlace(folder, 'PKG-INFO'), files, folders: [] }]
   }
   if (texts.has(`${folder}/installed-files.txt`)) return []
   const site = parentOf(folder)
-  const names = lines.filter(line => /^[A-Za-z0-9_]+$/.test(line))
-  const inside = (name: string): string => (site === '' ? name : `${site}/${name}`)
-  const files = names.map(name => `${inside(name)}.py`)
-  return [{ owner, ...pythonPlace(folder, 'PKG-INFO'), files, folders: names.map(inside) }]
+  const folders = claimedPaths(budget, text, line => {
+    const name = line.trim()
+    return /^[A-Za-z0-9_]+$/.test(name) ? [site === '' ? name : `${site}/${name}`] : []
+  })
+  const files = folders.map(inside => `${inside}.py`)
+  return [{ owner, ...pythonPlace(folder, 'PKG-INFO'), files, folders }]
 }
 
 function pythonOwner(stem: string): string | undefined {

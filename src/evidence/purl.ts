@@ -26,13 +26,19 @@ export function genericPurl(name: string, version: string): string {
 const EPOCH = /^\d+:/
 const EPOCH_TYPES = new Set(['deb', 'rpm'])
 
+/** Written by one tool and left out by the other: epochs of deb and rpm, the `v` of Go versions. */
+function comparableVersion({ type, version }: PurlParts): string {
+  if (EPOCH_TYPES.has(type)) return version.replace(EPOCH, '')
+  return type === 'golang' ? version.replace(/^v(?=\d)/, '') : version
+}
+
 /**
  * The form in which two tools' package URLs can be compared: no qualifiers, nothing percent-encoded, and no epoch
- * for deb and rpm (one tool writes it into the version, the other into a qualifier). Unreadable ones stay as is.
+ * for deb and rpm (one tool writes it into the version, the other into a qualifier), no `v` for Go. Unreadable ones stay as is.
  */
 export function comparablePurl(purl: string): string {
   const parts = parsePurl(purl)
   if (parts === undefined) return purl
-  const version = EPOCH_TYPES.has(parts.type) ? parts.version.replace(EPOCH, '') : parts.version
+  const version = comparableVersion(parts)
   return `pkg:${parts.type}/${parts.name}${version === '' ? '' : `@${version}`}`
 }

@@ -25,4 +25,25 @@ export interface InventoryComparison {
   readonly both: number
   readonly onlyTrivy: readonly string[]
   readonly onlySyft: readonly string[]
+  /** Purls of `onlySyft` that were matched with advisories too. Absent in records of earlier versions. */
+  readonly matched?: readonly string[]
+  /** What could not be matched. Absent in records of earlier versions. */
+  readonly notMatched?: readonly NotMatched[]
+  /** Language packages that are matched as part of an operating system package. Absent in earlier records. */
+  readonly leftToSystem?: readonly LeftToSystem[]
+}
+
+/** A package that only Syft lists and that nothing was matched with. */
+export interface NotMatched {
+  readonly purl: string
+  readonly path?: string
+  /** no-advisories: the scanner has no source of advisories for this kind; no-version: nobody knows its version. */
+  readonly why: 'no-advisories' | 'no-version'
+}
+
+/** A language package whose files an operating system package brought, in the layer that first records it. */
+export interface LeftToSystem {
+  readonly purl: string
+  readonly path?: string
+  readonly owner: string
 }

@@ -15,8 +15,10 @@ export interface SbomImage {
 /** What Syft's own JSON says of one image. */
 export interface SyftInventory {
   readonly packages: readonly Package[]
-  /** Packages that files of an operating system package make up: other tools leave these out. */
+  /** Packages that files of an operating system package make up, as Syft sees it: other tools leave these out. */
   readonly ownedByOs: readonly Package[]
+  /** That operating system package, for each of them. */
+  readonly systemOwners: ReadonlyMap<Package, Package>
   readonly os?: { readonly id: string; readonly version: string }
   readonly subject: Digest
 }
@@ -37,7 +39,16 @@ const artifact = z.object({
       annotations: z.object({ evidence: shortText.optional() }).nullish(),
     }),
   ),
-  metadata: z.object({ source: z.unknown(), sourceVersion: z.unknown() }).partial().nullish().catch(null),
+  metadata: z
+    .object({
+      source: z.unknown(),
+      sourceVersion: z.unknown(),
+      originPackage: z.unknown(),
+      sourceRpm: z.unknown(),
+    })
+    .partial()
+    .nullish()
+    .catch(null),
 })
 
 const report = z.object({
@@ -64,12 +75,13 @@ export function parseSyftReport(text: string, image: SbomImage): SyftInventory {
   const { manifestDigest, imageID } = parsed.source.metadata
   if (manifestDigest !== image.manifest || imageID !== image.imageId)
     throw sbomOfAnotherImage('inventory of Syft', image, manifestDigest)
-  const owned = osOwned(parsed.artifacts, parsed.artifactRelationships)
   const packages = parsed.artifacts.map(row => ({ row, found: packageOf(row) }))
+  const systemOwners = osOwned(packages, parsed.artifactRelationships)
   const os = parsed.distro
   return {
     packages: packages.map(({ found }) => found),
-    ownedByOs: packages.filter(({ row }) => owned.has(row.id)).map(({ found }) => found),
+    ownedByOs: [...systemOwners.keys()],
+    systemOwners,
     ...(os?.id && { os: { id: os.id, version: os.versionID ?? '' } }),
     subject: image.manifest,
   }
@@ -84,14 +96,18 @@ export function sbomOfAnotherImage(what: string, image: SbomImage, named: string
 }
 
 function osOwned(
-  artifacts: readonly Artifact[],
+  packages: readonly { readonly row: Artifact; readonly found: Package }[],
   relationships: readonly { parent: string; child: string; type: string }[],
-): ReadonlySet<string> {
-  const system = new Set(artifacts.filter(row => OS_TYPES.has(row.type)).map(row => row.id))
-  const overlaps = relationships.filter(
-    row => row.type === 'ownership-by-file-overlap' && system.has(row.parent),
+): ReadonlyMap<Package, Package> {
+  const byId = new Map(packages.map(one => [one.row.id, one]))
+  return new Map(
+    relationships.flatMap(({ parent, child, type }) => {
+      const [owner, owned] = [byId.get(parent), byId.get(child)]
+      if (type !== 'ownership-by-file-overlap' || owner === undefined || owned === undefined) return []
+      const real = OS_TYPES.has(owner.row.type) && !OS_TYPES.has(owned.row.type)
+      return real ? [[owned.found, owner.found] as const] : []
+    }),
   )
-  return new Set(overlaps.map(row => row.child).filter(child => !system.has(child)))
 }
 
 function packageOf(row: Artifact): Package {
@@ -99,8 +115,7 @@ function packageOf(row: Artifact): Package {
   const purl = row.purl ? row.purl : genericPurl(row.name, version)
   const place =
     row.locations.find(location => location.annotations?.evidence === 'primary') ?? row.locations[0]
-  const source = row.metadata?.source
-  const sourceVersion = row.metadata?.sourceVersion
+  const [source, sourceVersion] = sourceOf(row)
   return {
     purl,
     name: row.name,
@@ -108,7 +123,19 @@ function packageOf(row: Artifact): Package {
     type: parsePurl(purl)?.type ?? row.type,
     ...(place && { path: place.path.replace(/^\/+/, '') }),
     ...(isDigest(place?.layerID) && { layer: place.layerID }),
-    ...(typeof source === 'string' && source !== '' && { sourceName: source }),
-    ...(typeof sourceVersion === 'string' && sourceVersion !== '' && { sourceVersion }),
+    ...(source !== '' && { sourceName: source }),
+    ...(sourceVersion !== '' && { sourceVersion }),
   }
+}
+
+/** Name and version of the source package: of deb, the origin of apk, the file name of the source of rpm. */
+function sourceOf(row: Artifact): readonly [string, string] {
+  const { source, sourceVersion, originPackage, sourceRpm } = row.metadata ?? {}
+  const rpm = /^(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm$/.exec(textOf(sourceRpm))
+  if (rpm !== null) return [rpm[1] ?? '', rpm[2] ?? '']
+  return [textOf(source) || textOf(originPackage), textOf(sourceVersion)]
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' && value.length <= 1024 ? value : ''
 }

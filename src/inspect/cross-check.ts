@@ -7,8 +7,10 @@ import { withoutInventoried } from '../evidence/ownership.js'
 import type { SbomSet } from '../evidence/sbom.js'
 import type { VulnerabilityScan } from '../evidence/scan.js'
 import type { PlatformImage } from '../evidence/subject.js'
-import { noteMissing, type Problems, valueOf } from './attempt.js'
+import { attempt, noteMissing, type Problems, valueOf } from './attempt.js'
 import { type Boms, sbomIncomplete } from './catalog.js'
+import type { PlatformWork } from './platform-work.js'
+import { unite } from './union.js'
 
 // Programs that are packages themselves: their modules are written into them.
 const PROGRAM_TYPES = new Set(['cargo', 'golang', 'maven'])
@@ -28,31 +30,53 @@ export function explained(
 
 /** What each analysis of one platform brought home. */
 export interface Gathered {
-  readonly image: PlatformImage
   readonly scan: Known<VulnerabilityScan>
   readonly boms: Known<Boms>
   readonly contents: Known<ImageContents>
 }
 
-/** Lets the witnesses contradict each other: a report that lost packages which another one saw is missing. */
-export function crossChecked(
+/**
+ * Lets the witnesses contradict each other: a report that lost packages which another one saw is missing. What only
+ * Syft lists is then matched too; where that fails the scan is missing.
+ */
+export async function crossChecked(
+  work: PlatformWork,
   problems: Problems,
-  { image, scan, boms, contents }: Gathered,
-): Pick<PlatformEvidence, 'vulnerabilities' | 'sboms' | 'inventory'> {
-  const seen = valueOf(contents)
+  { scan, boms, contents }: Gathered,
+): Promise<Pick<PlatformEvidence, 'vulnerabilities' | 'sboms' | 'inventory'>> {
+  const { image } = work
+  const tree = valueOf(contents)
   const found = valueOf(scan)
   const bom = valueOf(boms)
-  const tree = seen === undefined ? {} : { contents: seen }
-  const noScan = found && whyScanIncomplete(found, { ...tree, ...(bom && { inventory: bom.inventory }) })
-  const noBom = bom && whySbomIncomplete(bom.inventory, { ...tree, ...(found && { scan: found }) })
-  return {
-    vulnerabilities: noScan === undefined ? scan : noteMissing(problems, reportIncomplete(image, noScan)),
-    sboms: noBom === undefined ? sbomSet(boms) : noteMissing(problems, sbomIncomplete(image, noBom)),
-    inventory:
-      found && bom
-        ? present(compareInventories(found.packages, bom.inventory.packages))
-        : missing('inspect', 'one of the two inventories is missing'),
-  }
+  const seen = tree === undefined ? {} : { contents: tree }
+  const noScan = found && whyScanIncomplete(found, { ...seen, ...(bom && { inventory: bom.inventory }) })
+  const noBom = bom && whySbomIncomplete(bom.inventory, { ...seen, ...(found && { scan: found }) })
+  const sboms: Known<SbomSet> =
+    noBom === undefined ? sbomSet(boms) : noteMissing(problems, sbomIncomplete(image, noBom))
+  if (noScan !== undefined)
+    return {
+      ...compared(found, bom),
+      sboms,
+      vulnerabilities: noteMissing(problems, reportIncomplete(image, noScan)),
+    }
+  if (found === undefined || bom === undefined)
+    return { ...compared(found, bom), sboms, vulnerabilities: scan }
+  const { inventory } = bom
+  const united = await work.limit(() =>
+    attempt(problems, () => unite(work, { scan: found, inventory, ...seen })),
+  )
+  if (united.state !== 'present') return { ...compared(found, bom), sboms, vulnerabilities: united }
+  return { sboms, vulnerabilities: present(united.value.scan), inventory: present(united.value.comparison) }
+}
+
+/** The two inventories side by side, nothing matched. */
+function compared(
+  found: VulnerabilityScan | undefined,
+  bom: Boms | undefined,
+): Pick<PlatformEvidence, 'inventory'> {
+  if (found === undefined || bom === undefined)
+    return { inventory: missing('inspect', 'one of the two inventories is missing') }
+  return { inventory: present(compareInventories(found.packages, bom.inventory.packages)) }
 }
 
 function sbomSet(boms: Known<Boms>): Known<SbomSet> {

@@ -47,7 +47,7 @@ export async function inspectPlatform(work: PlatformWork): Promise<PlatformResul
       platform: image.platform,
       contents: explained(contents, scan, boms),
       secrets: mapKnown(searched, one => one.scan),
-      ...crossChecked(problems, { image, scan, boms, contents }),
+      ...(await crossChecked(work, problems, { scan, boms, contents })),
     },
     canary: valueOf(proved)?.facts ?? { inBand: [], notCovered: [] },
     exposed: valueOf(searched)?.exposed ?? [],

@@ -42,7 +42,8 @@ export function endLayer(pass: MetadataPass, root: TreeNode, at: number): void {
     const content = plainFile(root, path)?.content
     if (content !== undefined) now.set(path, content)
   }
-  const same = now.size === pass.before.size && [...now].every(([path, file]) => pass.before.get(path) === file)
+  const same =
+    now.size === pass.before.size && [...now].every(([path, file]) => pass.before.get(path) === file)
   if (same) {
     noteQuietLayer(pass.history, at)
     return
