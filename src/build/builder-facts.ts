@@ -7,6 +7,8 @@ export interface BuilderFacts {
   /** What each node says against itself; empty when none does. */
   readonly errors: readonly string[]
   readonly exportsOci: boolean
+  /** False when nobody answers and buildx cannot start the builder itself, as it does with containers. */
+  readonly answers: boolean
 }
 
 const MAX_CHARACTERS = 1024 * 1024
@@ -29,6 +31,7 @@ export function parseBuilder(text: string): BuilderFacts | undefined {
     driver,
     ...(buildkit === undefined || buildkit === '' ? {} : { buildkit }),
     errors: valueAfter(lines, 'Error').filter(error => error !== ''),
+    answers: driver !== 'remote' || valueAfter(lines, 'Status').includes('running'),
     exportsOci:
       features.length > 0 ? features.every(value => value === 'true') : OCI_DRIVERS.includes(driver),
   }
@@ -38,6 +41,7 @@ export function parseBuilder(text: string): BuilderFacts | undefined {
 export function builderProblem(builder: BuilderFacts): string | undefined {
   const [error] = builder.errors
   if (error !== undefined) return `builder '${builder.name}' does not answer: ${error.slice(0, 300)}`
+  if (!builder.answers) return `builder '${builder.name}' (driver ${builder.driver}) does not answer`
   if (builder.exportsOci) return undefined
   return `builder '${builder.name}' (driver ${builder.driver}) cannot export an OCI layout`
 }

@@ -42,13 +42,19 @@ export interface OwnBuildkit {
  * Starts a rootful BuildKit on a socket in the private folder, in mount and process namespaces of its own where the
  * machine has them, so that nothing it started or mounted outlives it. Error: `buildkit-not-started` (tool).
  */
-export async function startBuildkit(buildx: Buildx, program: string): Promise<OwnBuildkit> {
+export async function startBuildkit(
+  buildx: Buildx,
+  { program, hostNetwork }: { readonly program: string; readonly hostNetwork: boolean },
+): Promise<OwnBuildkit> {
   const { services } = buildx
   const { commands } = services
   const folder = folderOf(services)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const address = `unix://${socketOf(services)}`
-  const daemon = ['--addr', address, '--root', join(folder, 'root'), '--containerd-worker=false']
+  const daemon = [
+    ...['--addr', address, '--root', join(folder, 'root'), '--containerd-worker=false'],
+    ...(hostNetwork ? ['--allow-insecure-entitlement', 'network.host'] : []),
+  ]
   const unshare = systemProgram('unshare')
   const service = await commands.serve({
     program: { name: 'buildkitd', path: unshare ?? program },

@@ -48,10 +48,7 @@ export function parseMetadata(text: string): BuildxMetadata {
 function usedImages(value: unknown): readonly UsedImage[] {
   const parsed = provenance.safeParse(value)
   if (!parsed.success) return []
-  const all = [
-    ...(parsed.data.materials ?? []),
-    ...(parsed.data.buildDefinition?.resolvedDependencies ?? []),
-  ]
+  const all = [...(parsed.data.materials ?? []), ...(parsed.data.buildDefinition?.resolvedDependencies ?? [])]
   return all.flatMap(({ uri, digest }) => {
     const hex = digest?.['sha256']
     const reference = /^pkg:docker\/([^?#]+)/.exec(uri)?.[1]

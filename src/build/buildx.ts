@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describeError, GateError } from '../errors.js'
 import { openLayout } from '../oci/reader.js'
 import type { BuildRequest, BuildServices } from './build-request.js'
-import { ownBuildkit, startBuildkit, type OwnBuildkit } from './buildkit.js'
+import { ownBuildkit, startBuildkit } from './buildkit.js'
 import type { BuiltImage } from './built.js'
 import { BUILDX_VARIABLES, buildxArguments, type BuildxCall } from './buildx-arguments.js'
 import { findBuildx, inspectBuilder, type Buildx } from './buildx-client.js'
@@ -58,8 +58,9 @@ export async function buildWithBuildx(
   request: BuildRequest,
   way: BuildxWay,
 ): Promise<BuiltImage> {
-  const keep = request.cacheTo.length > 0
-  return await withBuilder(way, keep, async (buildx, { builder, buildkit }) => {
+  const keepCache = request.cacheTo.length > 0
+  const hostNetwork = request.network === 'host'
+  return await withBuilder(way, { keepCache, hostNetwork }, async (buildx, { builder, buildkit }) => {
     const layoutDir = join(services.workDir, 'layout')
     const metadataFile = join(services.workDir, 'buildx-metadata.json')
     await mkdir(layoutDir)
@@ -89,10 +90,10 @@ export async function callBuildx(
   await runBuild(services.commands, { program, args, variables }, secrets)
 }
 
-/** Does work with the builder; a BuildKit of our own runs only meanwhile, its cache stays when `keep` is set. */
+/** Does work with the builder; a BuildKit of our own runs only meanwhile, its cache stays where it is asked for. */
 export async function withBuilder<T>(
   way: BuildxWay,
-  keep: boolean,
+  own: { readonly keepCache: boolean; readonly hostNetwork: boolean },
   work: (
     buildx: Buildx,
     builder: { readonly builder: string; readonly buildkit: string | undefined },
@@ -100,15 +101,16 @@ export async function withBuilder<T>(
 ): Promise<T> {
   const { buildx } = way
   if (way.kind === 'builder') return await work(buildx, { builder: way.builder, buildkit: way.buildkit })
-  const own: OwnBuildkit = await startBuildkit(buildx, way.daemon)
+  const { keepCache, hostNetwork } = own
+  const buildkit = await startBuildkit(buildx, { program: way.daemon, hostNetwork })
   let built = false
   try {
-    const { builder, variables, version } = own
+    const { builder, variables, version } = buildkit
     const result = await work({ ...buildx, variables }, { builder, buildkit: version })
     built = true
     return result
   } finally {
-    await own.stop(keep && built)
+    await buildkit.stop(keepCache && built)
   }
 }
 

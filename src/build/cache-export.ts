@@ -13,7 +13,8 @@ export async function exportCache(services: BuildServices, request: BuildRequest
     const message = `The cache was not written: ${way.why}.`
     throw new GateError('tool', { reason: 'engine-missing', message })
   }
-  await withBuilder(way, false, async (buildx, { builder }) => {
+  const own = { keepCache: false, hostNetwork: request.network === 'host' }
+  await withBuilder(way, own, async (buildx, { builder }) => {
     await callBuildx(buildx, request, { builder, output: { kind: 'cache', to: request.cacheTo } })
   })
 }

@@ -37,7 +37,8 @@ export function dockerRefusals(
     ['build-contexts', builder !== 'buildx' && Object.keys(request.buildContexts).length > 0],
     ['secrets', classic && request.secrets.length > 0],
     ['ssh', classic && request.ssh.length > 0],
-    ['cache-from', classic && request.cacheFrom.length > 0],
+    // The flag of these clients splits at commas and means images alone.
+    ['cache-from (but by image)', builder !== 'buildx' && request.cacheFrom.some(text => /[,=]/.test(text))],
   ]
   return rows.filter(([, asked]) => asked).map(([name]) => name)
 }

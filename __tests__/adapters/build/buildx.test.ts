@@ -1,4 +1,5 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -239,6 +240,30 @@ describe('bases', () => {
   })
 })
 
+test('an agent is forwarded', async () => {
+  const socket = join(dir, 'agent')
+  const agent = createServer()
+  await new Promise<void>(resolve => agent.listen(socket, resolve))
+  try {
+    const mounted = '--mount=type=ssh,id=own [ -S "$SSH_AUTH_SOCK" ] && echo there > /agent'
+    const dockerfile = `FROM scratch\nCOPY root /\nRUN ${mounted}\n`
+    const built = await build(dockerfile, { ssh: [`own=${socket}`] })
+    expect(await fileOf(built, 'agent')).toBe('there\n')
+  } finally {
+    agent.close()
+  }
+})
+
+test('a remote builder that is gone is said to be so', async () => {
+  const bin = await programsFolder(dir, ['buildx'])
+  const environment = { PATH: `${bin}:${SYSTEM_PATH}`, HOME: dir }
+  const create = ['create', '--name', 'gone', '--driver', 'remote', `unix://${join(dir, 'gone')}`]
+  await run(join(bin, 'buildx'), create, { env: environment })
+  const error = await gateErrorOf(build('FROM scratch\nCOPY data /\n', { builder: 'gone' }, environment))
+  expect([error.code, error.reason]).toEqual(['tool', 'engine-missing'])
+  expect(error.message).toContain("builder 'gone' (driver remote) does not answer")
+})
+
 test('a failing build names the step and shows the last lines', async () => {
   const error = await gateErrorOf(build('FROM scratch\nCOPY root /\nRUN echo the-last-words >&2; exit 7\n'))
   expect([error.code, error.reason]).toEqual(['tool', 'build-failed'])
@@ -312,6 +337,17 @@ describe('without a builder', () => {
     const layer = subject.platforms[0]?.layers.at(-1)?.digest ?? ''
     expect(await readdir(join(cache, 'blobs', 'sha256'))).toContain(layer.slice(7))
     expect(await readdir(given.workDir)).not.toContain('buildkit')
+  })
+
+  test('the network of the host where it is asked for', async () => {
+    const environment = await machineWith(['buildx', 'buildkitd'])
+    const dockerfile = 'FROM scratch\nCOPY root /\nRUN cat /proc/net/dev > /devices\n'
+    const none = await build(dockerfile, { network: 'none' }, environment)
+    const host = await build(dockerfile, { network: 'host' }, environment)
+    const here = await readFile('/proc/net/dev', 'utf8')
+    const devices = (text: string) => [...text.matchAll(/^ *([a-z0-9@.-]+):/gm)].map(([, name]) => name)
+    expect(devices(await fileOf(none, 'devices'))).toEqual(['lo'])
+    expect(devices(await fileOf(host, 'devices'))).toEqual(devices(here))
   })
 
   test('with buildx alone the engine is missing, and says why', async () => {

@@ -64,7 +64,11 @@ test.each([
 const node = (lines: readonly string[]) => `Name:   b\nDriver: remote\n\nNodes:\n${lines.join('\n')}\n`
 
 test.each([
-  ['a remote builder', node(['BuildKit version: v0.32.2', 'Features:', ' OCI exporter:   true']), undefined],
+  [
+    'a remote builder',
+    node(['Status: running', 'BuildKit version: v0.32.2', 'Features:', ' OCI exporter:   true']),
+    undefined,
+  ],
   ['a version without features', 'Name: b\nDriver: docker-container\n', undefined],
   [
     'the classic store of Docker',
@@ -74,9 +78,15 @@ test.each([
   ['an old buildx with the docker driver', 'Name: b\nDriver: docker\n', 'cannot export an OCI layout'],
   [
     'two nodes, one of which cannot',
-    node(['OCI exporter: true', 'OCI exporter: false']),
+    node(['Status: running', 'OCI exporter: true', 'OCI exporter: false']),
     'cannot export an OCI layout',
   ],
+  [
+    'a remote builder that is gone',
+    node(['Status:   inactive', 'OCI exporter: true']),
+    "'b' (driver remote) does not answer",
+  ],
+  ['a container that buildx will start', 'Name: b\nDriver: docker-container\nStatus: inactive\n', undefined],
   ['no daemon', 'Name:   default\nDriver: \nError:  no socket\n', "'default' does not answer: no socket"],
 ])('builder: %s', (_, text, problem) => {
   const facts = parseBuilder(text)

@@ -61,11 +61,12 @@ const NEVER = ['platforms (more than one)', 'annotations', 'builder', 'cache-to'
 
 test.each([
   ['buildx', NEVER],
-  ['buildkit', [...NEVER, 'build-contexts']],
-  ['classic', [...NEVER, 'build-contexts', 'secrets', 'ssh', 'cache-from']],
+  ['buildkit', [...NEVER, 'build-contexts', 'cache-from (but by image)']],
+  ['classic', [...NEVER, 'build-contexts', 'secrets', 'ssh', 'cache-from (but by image)']],
 ] as const)('%s refuses by name what it would drop', (builder, refused) => {
   expect(dockerRefusals(EVERYTHING, builder)).toEqual(refused)
-  expect(dockerRefusals({ ...PLAIN, platforms: ['linux/arm64'] }, builder)).toEqual([])
+  const one = { ...PLAIN, platforms: ['linux/arm64'], cacheFrom: ['registry.example:5000/a:1'] }
+  expect(dockerRefusals(one, builder)).toEqual([])
 })
 
 test.each([
