@@ -1,7 +1,8 @@
 import { GateError } from './errors.js'
-import { parseImageName, parseReference, parseTag } from './evidence/reference.js'
+import { parseImageName, parseReference } from './evidence/reference.js'
 import { BUILD_INPUTS, buildInputs } from './inputs-build.js'
 import { acceptedValue, optional, parsed, refuse, split, type Reading } from './inputs-reading.js'
+import { tagInputs } from './inputs-tags.js'
 import { INPUTS, type Request, type SubjectSource } from './request.js'
 
 /** Where values come from: '' means not given. */
@@ -32,17 +33,20 @@ export function readInputs(read: InputReader, names: Readonly<Record<'sigil', st
 function readRequest(reading: Reading): Request {
   const { value } = reading
   const sign = value('sign')
+  const image = imageName(reading)
   return {
-    image: imageName(reading),
+    image,
     subject: subjectSource(reading),
     context: value('context'),
     file: value('file'),
     ...buildInputs(reading),
     ...optional('policy', value('policy')),
     publish: publishMode(value('publish')),
-    tags: tags(reading),
-    ...(sign === 'key' || sign === 'none' ? { sign } : {}),
+    ...tagInputs(reading, image),
+    ...(sign === 'keyless' || sign === 'key' || sign === 'none' ? { sign } : {}),
     ...optional('key', value('key')),
+    ...optional('signingConfig', value('signing-config')),
+    ...optional('trustedRoot', value('trusted-root')),
     embeddedRegistry: registry(reading),
     ...optional('registryUsername', value('registry-username')),
     ...optional('registryPassword', value('registry-password')),
@@ -88,18 +92,6 @@ function registrySubject(text: string): SubjectSource {
   throw new GateError('config', { reason: 'subject-not-pinned', message })
 }
 
-function tags(reading: Reading): readonly string[] {
-  const list = reading
-    .value('tags')
-    .split(/[\s,]+/)
-    .filter(tag => tag !== '')
-  for (const tag of list) {
-    if (tag === 'auto') refuse(reading, 'tags', "'auto' is not available yet in this version. Name the tags.")
-    else parsed(reading, 'tags', { parse: () => parseTag(tag), whenRefused: tag })
-  }
-  return [...new Set(list)]
-}
-
 function registry(reading: Reading): boolean {
   const text = reading.value('registry')
   const image = reading.value('image')
@@ -130,6 +122,17 @@ function timeout(reading: Reading): number {
   return minutes * 60_000
 }
 
+function keylessContradictions(request: Request, reading: Reading): void {
+  const { problems, label } = reading
+  if ((request.signingConfig === undefined) !== (request.trustedRoot === undefined)) {
+    problems.push(`${label('signing-config')} and ${label('trusted-root')} belong together.`)
+  }
+  if (request.signingConfig !== undefined && request.sign !== undefined && request.sign !== 'keyless')
+    refuse(reading, 'signing-config', `given, but ${label('sign')} is not 'keyless'.`)
+  if (request.sign === 'keyless' && request.embeddedRegistry)
+    refuse(reading, 'registry', `'embedded' is for rehearsals: ${label('sign')} with a key.`)
+}
+
 function contradictions(request: Request, reading: Reading): void {
   const { problems, label } = reading
   if (request.sign === 'key' && request.key === undefined) {
@@ -140,6 +143,7 @@ function contradictions(request: Request, reading: Reading): void {
   if ((request.registryUsername === undefined) !== (request.registryPassword === undefined)) {
     problems.push(`${label('registry-username')} and ${label('registry-password')} belong together.`)
   }
+  keylessContradictions(request, reading)
   if (request.subject.kind === 'build') return
   for (const name of BUILD_INPUTS) {
     if (reading.value(name) !== '') refuse(reading, name, 'has no meaning with a ready image as subject.')

@@ -115,15 +115,21 @@ export const INPUTS: readonly InputSpec[] = [
   },
   {
     name: 'tags',
-    description: 'Tags to set at the very end, separated by commas or lines.',
+    description:
+      'Tags to set at the very end, separated by commas or lines: names, full references of the image, or auto (v1.2.3 gives 1.2.3, 1.2, 1, latest; a branch gives sha-COMMIT, edge).',
     available: true,
   },
-  later('overwrite', 'Tags that may be moved.'),
+  {
+    name: 'overwrite',
+    description: 'Those of the tags that may be moved, forward in the history of the commits alone.',
+    available: true,
+  },
   {
     name: 'sign',
-    description: 'key: sign with a Cosign key; none: push by digest and do not tag.',
-    values: ['key', 'none'],
-    later: ['keyless', 'kms'],
+    description:
+      'keyless: sign as this job (default on events); key: with a Cosign key; none: push by digest and do not tag.',
+    values: ['keyless', 'key', 'none'],
+    later: ['kms'],
     available: true,
   },
   {
@@ -131,8 +137,16 @@ export const INPUTS: readonly InputSpec[] = [
     description: 'Cosign private key: a file, or env://NAME. Its password is in COSIGN_PASSWORD.',
     available: true,
   },
-  later('signing-config', 'Signing configuration of an own Sigstore.'),
-  later('trusted-root', 'Trusted root of an own Sigstore.'),
+  {
+    name: 'signing-config',
+    description: 'Signing configuration of an own Sigstore, a file. Default: the public Sigstore.',
+    available: true,
+  },
+  {
+    name: 'trusted-root',
+    description: 'Trusted root of an own Sigstore, a file. Default: the public Sigstore.',
+    available: true,
+  },
   {
     name: 'registry',
     description: 'embedded: a registry of this run on loopback. Default: the host of the image name.',
@@ -222,9 +236,13 @@ export interface Request {
   readonly pull: boolean
   readonly policy?: string
   readonly publish: 'auto' | 'never' | 'always'
+  /** May hold `auto`. */
   readonly tags: readonly string[]
-  readonly sign?: 'key' | 'none'
+  readonly overwrite: readonly string[]
+  readonly sign?: 'keyless' | 'key' | 'none'
   readonly key?: string
+  readonly signingConfig?: string
+  readonly trustedRoot?: string
   readonly embeddedRegistry: boolean
   readonly registryUsername?: string
   readonly registryPassword?: string

@@ -29,7 +29,7 @@ export interface Desk {
   readonly registry: LyingRegistry
   readonly keyFile: string
   /** A request for a new small image under a new name; one platform, or two. */
-  readonly request: (platforms?: 1 | 2) => Promise<ReleaseRequest>
+  readonly request: (platforms?: 1 | 2, revision?: string) => Promise<ReleaseRequest>
   readonly close: () => Promise<void>
 }
 
@@ -52,7 +52,7 @@ export async function openDesk(): Promise<Desk> {
     embedded,
     registry,
     keyFile,
-    request: async (platforms = 1) => {
+    request: async (platforms = 1, revision) => {
       made += 1
       return makeRequest({
         dir: await folder(dir, `run-${String(made)}`),
@@ -60,6 +60,7 @@ export async function openDesk(): Promise<Desk> {
         made,
         platforms,
         keyFile,
+        revision,
       })
     },
     close: async () => {
@@ -76,6 +77,7 @@ interface Making {
   readonly made: number
   readonly platforms: 1 | 2
   readonly keyFile: string
+  readonly revision: string | undefined
 }
 
 async function makeRequest(making: Making): Promise<ReleaseRequest> {
@@ -103,10 +105,12 @@ async function makeRequest(making: Making): Promise<ReleaseRequest> {
 async function makeImage(making: Making, name: string): Promise<OpenLayout> {
   const dir = join(making.dir, 'layout')
   const layers = [{ files: [{ path: 'app', content: `app ${String(making.made)} ${'x'.repeat(4096)}` }] }]
-  if (making.platforms === 1) await makeLayout(dir, { layers })
+  const { revision } = making
+  const config = revision === undefined ? {} : { Labels: { 'org.opencontainers.image.revision': revision } }
+  if (making.platforms === 1) await makeLayout(dir, { layers, config })
   else {
-    const arm64 = { layers, platform: { os: 'linux', architecture: 'arm64' } }
-    await makeIndexLayout(dir, [{ layers }, arm64])
+    const arm64 = { layers, config, platform: { os: 'linux', architecture: 'arm64' } }
+    await makeIndexLayout(dir, [{ layers, config }, arm64])
   }
   return openLayout(dir, { name })
 }

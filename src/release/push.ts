@@ -1,4 +1,5 @@
 import { GateError } from '../errors.js'
+import type { Digest } from '../evidence/digest.js'
 import type { ImageReference } from '../evidence/reference.js'
 import { hashBlobs } from '../oci/blobs.js'
 import type { OpenLayout } from '../oci/reader.js'
@@ -6,25 +7,39 @@ import { checkMayPush } from '../registry/preflight.js'
 import { resolveTag } from '../registry/manifests.js'
 import type { Registry } from '../registry/registry.js'
 import { pushByDigest, type Crane } from '../tools/crane.js'
+import { refuseBackwards } from './forward.js'
+import type { ReleaseRequest } from './request.js'
+
+/** A tag as it was seen before anything was written: null when it is free. */
+export interface SeenTag {
+  readonly tag: string
+  readonly points: Digest | null
+}
 
 /**
- * Before a byte is written: this login may push, and each tag is free or already points at our digest. A tag that
- * points elsewhere is GateError `config` (`tag-exists`).
+ * Before a byte is written: this login may push, and each tag is free, ours already, or may be moved. A tag that
+ * points elsewhere and may not be moved is GateError `config` (`tag-exists`); see `refuseBackwards` for the others.
  */
-export async function preflight(
-  registry: Registry,
-  layout: OpenLayout,
-  tags: readonly string[],
-): Promise<void> {
+export async function preflight(registry: Registry, request: ReleaseRequest): Promise<readonly SeenTag[]> {
   await checkMayPush(registry)
+  const { layout, tags, movable = [] } = request
+  const seen: SeenTag[] = []
   for (const tag of tags) {
-    const current = await resolveTag(registry, tag)
-    if (current === null || current === layout.subject.digest) continue
-    const message =
-      `the tag ${registry.image.name}:${tag} exists and points at ${current}; nothing was pushed. ` +
-      'Choose another tag; moving tags is not available yet'
-    throw new GateError('config', { reason: 'tag-exists', message })
+    const points = await resolveTag(registry, tag)
+    seen.push({ tag, points })
+    if (points === null || points === layout.subject.digest) continue
+    const name = `${registry.image.name}:${tag}`
+    if (!movable.includes(tag)) throw tagExists(name, points)
+    await refuseBackwards(registry, { name, points, ...request })
   }
+  return seen
+}
+
+function tagExists(name: string, points: Digest): GateError {
+  const message =
+    `the tag ${name} exists and points at ${points}; nothing was pushed. ` +
+    'If that is this release, run before, the image is not the same again: give it a new tag. A tag that is meant to move is named in overwrite'
+  return new GateError('config', { reason: 'tag-exists', message })
 }
 
 /** Hashes every blob of the layout once more and pushes it by digest, without a tag. */

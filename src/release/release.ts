@@ -14,7 +14,7 @@ import { attachAll } from './attach.js'
 import { openKeylessSignatory } from './keyless.js'
 import { closeLedger, noteFailure, startLedger, type Ledger } from './ledger.js'
 import { planStatements, planSummary, signedDigests } from './plan.js'
-import { preflight, pushLayout } from './push.js'
+import { preflight, pushLayout, type SeenTag } from './push.js'
 import type { ReleaseOutcome, ReleaseRequest, ReleaseServices } from './request.js'
 import { openSigner, type SignedStatement } from './sign.js'
 import { openKeySignatory, type Signatory } from './signatory.js'
@@ -84,13 +84,13 @@ async function release(services: ReleaseServices, request: ReleaseRequest, ledge
     const limits = request.limits === undefined ? {} : { limits: request.limits }
     const registry = openRegistry({ image, credentials, access: 'pull,push', signal, ...limits })
     const work = { services, request, ledger, crane, registry, credentials }
-    await preflight(registry, request.layout, request.tags)
+    const seen = await preflight(registry, request)
     await pushLayout(crane, image, request.layout)
     ledger.state = 'pushed'
     services.note?.(`pushed ${request.layout.subject.digest} without a tag`)
     const statements = signatory === null ? await verifyPushed(work) : await signAndVerify(work, signatory)
     if (!judgeReleased(work, statements)) return
-    await setTags(work)
+    await setTags(work, seen)
     ledger.state = 'released'
   } finally {
     await signatory?.close()
@@ -190,11 +190,11 @@ function judgeReleased(work: Work, statements: readonly VerifiedStatement[]): bo
   throw new GateError('evidence', { reason: 'released-incomplete', message })
 }
 
-async function setTags(work: Work): Promise<void> {
+async function setTags(work: Work, seen: readonly SeenTag[]): Promise<void> {
   const { crane, registry, request, ledger, services } = work
-  for (const tag of request.tags) {
+  for (const { tag, points } of seen) {
     if (services.signal.aborted) throw cancelled()
-    const state = await setTag(crane, registry, { digest: request.layout.subject.digest, tag })
+    const state = await setTag(crane, registry, { digest: request.layout.subject.digest, tag, seen: points })
     ledger.tags.push({ tag, state })
   }
 }

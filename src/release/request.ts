@@ -43,10 +43,17 @@ export type Signing =
       readonly rehearsal: boolean
     }
 
+/** What the history says of a commit: it is behind ours, it is not, or nobody here can tell. */
+export type Descent = 'ancestor' | 'not-ancestor' | 'unknown'
+
 export interface ReleaseRequest {
   readonly layout: OpenLayout
   readonly image: ImageReference
   readonly tags: readonly string[]
+  /** Those of the tags that may be moved, forward in the history of the sources alone. */
+  readonly movable?: readonly string[]
+  /** Whether the commit that is released descends from another one, or is it. */
+  readonly descends?: (revision: string) => Promise<Descent>
   readonly signing: Signing
   readonly policy: ResolvedPolicy
   readonly evidence: Evidence

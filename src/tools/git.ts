@@ -38,6 +38,29 @@ export async function blobOfCommit(commands: Commands, place: CommitPlace, path:
   return await git(commands, place, ['cat-file', 'blob', `${place.commit}:${path}`])
 }
 
+/** What the history says of a commit: it is another one's ancestor (or that one itself), it is not, or it is not known. */
+export type Ancestry = 'ancestor' | 'not-ancestor' | 'unknown'
+
+/**
+ * Whether `revision` is an ancestor of the place's commit. Unknown where the repository does not hold one of them, or
+ * is a shallow clone that could cut the way between them.
+ */
+export async function ancestryOf(
+  commands: Commands,
+  place: CommitPlace,
+  revision: string,
+): Promise<Ancestry> {
+  try {
+    const behind = await git(commands, place, ['rev-list', '--max-count=1', revision, `^${place.commit}`])
+    if (behind.trim() === '') return 'ancestor'
+    const shallow = await git(commands, place, ['rev-parse', '--is-shallow-repository'])
+    return shallow.trim() === 'false' ? 'not-ancestor' : 'unknown'
+  } catch (thrown) {
+    if (thrown instanceof GateError && thrown.reason === 'exit-code') return 'unknown'
+    throw thrown
+  }
+}
+
 async function git(commands: Commands, place: CommitPlace, args: readonly string[]): Promise<string> {
   const path = systemProgram('git')
   if (path === undefined) {
