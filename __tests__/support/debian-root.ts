@@ -117,6 +117,22 @@ export async function debianLayout(dir: string): Promise<string> {
   return dir
 }
 
+/** A base image: an OCI layout with a real Debian as its one layer, uncompressed. */
+export async function debianBase(dir: string, settings: object = {}): Promise<string> {
+  const tar = await readFile(await debianRootTar())
+  const layer = await writeBlob(dir, MEDIA.layer, tar)
+  const platform = { os: 'linux', architecture: 'amd64' }
+  const rootfs = { type: 'layers', diff_ids: [layer.digest] }
+  const history = [{ created_by: 'ADD root.tar / # buildkit' }]
+  const env = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']
+  const config = { ...platform, config: { Env: env, ...settings }, rootfs, history }
+  const configBlob = await writeBlob(dir, MEDIA.config, JSON.stringify(config))
+  const manifest = { schemaVersion: 2, mediaType: MEDIA.manifest, config: configBlob, layers: [layer] }
+  const descriptor = await writeBlob(dir, MEDIA.manifest, JSON.stringify(manifest))
+  await writeIndex(dir, [{ ...descriptor, platform }])
+  return dir
+}
+
 /** What must be found in the wheels, by Python's own libraries: `name version` -> sorted advisory ids. */
 export async function expectedFindings(): Promise<Readonly<Record<string, readonly string[]>>> {
   const script = join(ROOT, '__tests__', 'support', 'expected-findings.py')

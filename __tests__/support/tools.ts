@@ -28,6 +28,7 @@ const machine = z.object({
   dockerd: z.string(),
   docker: z.string(),
   runc: z.string(),
+  buildah: z.string(),
   skopeo: z.string(),
   mmdebstrap: z.string(),
   python3: z.string(),

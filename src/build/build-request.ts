@@ -7,6 +7,8 @@ export interface BuildServices {
   readonly workDir: string
   /** The environment of the run: where programs lie, and the values of secrets. */
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** False when nothing is signed in this job; else steps of a build must not see its processes. */
+  readonly signs?: boolean
 }
 
 /** A secret of the build, handed to RUN steps by `--mount=type=secret`; never part of the image or of a record. */

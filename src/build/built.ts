@@ -5,6 +5,8 @@ export interface BuildEngine {
   readonly name: string
   readonly version: string
   readonly why: string
+  /** How an engine without a daemon kept the steps of the build apart from this job. */
+  readonly isolation?: 'oci' | 'rootless' | 'chroot'
 }
 
 /** An image as an OCI layout in the private folder of this run. */

@@ -1,5 +1,6 @@
 import { GateError } from '../errors.js'
 import type { BuildRequest, BuildServices } from './build-request.js'
+import { buildahRefusals, buildWithBuildah, findBuildahWay } from './buildah.js'
 import { buildWithBuildx, findBuildxWay } from './buildx.js'
 import type { BuiltImage } from './built.js'
 import { dockerRefusals } from './docker-arguments.js'
@@ -36,7 +37,12 @@ const ENGINES: Engines = {
     const refusals = dockerRefusals(request, way.abilities.builder)
     return { kind: 'way', refusals, why: way.why, build: () => buildWithDocker(services, request, way) }
   },
-  buildah: () => Promise.resolve({ kind: 'none', why: 'buildah is not available yet in this version' }),
+  buildah: async (services, request) => {
+    const way = await findBuildahWay(services.commands)
+    if ('kind' in way) return way
+    const refusals = buildahRefusals(request, way)
+    return { kind: 'way', refusals, why: way.why, build: () => buildWithBuildah(services, request, way) }
+  },
 }
 
 /**

@@ -24,10 +24,18 @@ export function pinBases(
   bases: readonly BaseDigest[],
   buildArgs: Readonly<Record<string, string>>,
 ): string {
-  const digests = new Map(
-    bases.filter(base => !base.reference.includes('@')).map(base => [base.reference, base.digest]),
-  )
-  if (digests.size === 0) return text
+  const open = bases.filter(base => !base.reference.includes('@'))
+  const pinned = new Map(open.map(({ reference, digest }) => [reference, `${reference}@${digest}`]))
+  return replaceImages(text, pinned, buildArgs)
+}
+
+/** The Dockerfile with images of these names, variables expanded, written in another way; all else stays. */
+export function replaceImages(
+  text: string,
+  names: ReadonlyMap<string, string>,
+  buildArgs: Readonly<Record<string, string>>,
+): string {
+  if (names.size === 0) return text
   const parsed = DockerfileParser.parse(text)
   const values = globalValues(parsed.getInitialARGs(), buildArgs)
   const stages = new Set<string>()
@@ -35,8 +43,8 @@ export function pinBases(
   for (const instruction of parsed.getInstructions()) {
     for (const place of imagePlaces(instruction)) {
       const reference = expand(place.text, values)
-      const digest = stages.has(reference.toLowerCase()) ? undefined : digests.get(reference)
-      if (digest !== undefined) edits.push({ ...place, text: `${reference}@${digest}` })
+      const name = stages.has(reference.toLowerCase()) ? undefined : names.get(reference)
+      if (name !== undefined) edits.push({ ...place, text: name })
     }
     const stage = instruction instanceof From ? instruction.getBuildStage() : null
     if (stage !== null) stages.add(stage.toLowerCase())
