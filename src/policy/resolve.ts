@@ -28,6 +28,7 @@ export interface PolicyTerms {
   }
   readonly database: { readonly maxAgeHours: number }
   readonly image: { readonly requiredLabels: readonly string[] }
+  readonly inventory: { readonly unexplained: { readonly max: number } }
   readonly rules: Readonly<Record<RuleId, RuleSetting>>
   readonly exceptions: readonly PolicyException[]
 }
@@ -108,6 +109,11 @@ function termsOf(layers: readonly PolicyValues[]): PolicyTerms {
       maxAgeHours: last(layers, 'database.max_age_hours', values => values.database?.max_age_hours),
     },
     image: { requiredLabels: last(layers, 'image.required_labels', values => values.image?.required_labels) },
+    inventory: {
+      unexplained: {
+        max: last(layers, 'inventory.unexplained.max', values => values.inventory?.unexplained?.max),
+      },
+    },
     rules: rulesOf(layers),
     exceptions: layers.findLast(values => values.exceptions !== undefined)?.exceptions ?? [],
   }

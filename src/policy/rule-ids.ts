@@ -10,11 +10,14 @@ export const RULE_IDS = [
   'tool.verified',
   'layer.wellformed',
   'inventory.os',
+  'inventory.links',
+  'inventory.hidden',
   'sign.present',
   'image.pin',
   'base.onbuild',
   'user.nonroot',
   'label.required',
+  'inventory.union',
   'inventory.unexplained',
 ] as const
 export type RuleId = (typeof RULE_IDS)[number]

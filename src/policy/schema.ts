@@ -118,6 +118,14 @@ export const policySchema = z
       .optional(),
     database: z.strictObject({ max_age_hours: z.int().min(1).max(8760).optional() }).optional(),
     image: z.strictObject({ required_labels: z.array(labelName).max(50).optional() }).optional(),
+    inventory: z
+      .strictObject({
+        unexplained: z
+          .strictObject({ max: z.int().min(0).max(100_000).optional() })
+          .optional()
+          .describe('Executables of one platform that may belong to no package; setuid ones never may.'),
+      })
+      .optional(),
     rules: z.partialRecord(z.enum(RULE_IDS), ruleSetting).optional(),
     exceptions: z.array(exception).max(2000).optional(),
   })

@@ -42,7 +42,9 @@ export interface Suppressed {
 /** Something a rule saw and did not count, and why: no fix yet, within grace, below the threshold, of a package. */
 export interface Tolerated {
   readonly thing: string
-  readonly why: 'unfixable' | 'grace' | 'below-threshold' | 'package-owned'
+  readonly why:
+    | ('unfixable' | 'grace' | 'below-threshold' | 'package-owned')
+    | ('no-advisories' | 'system-package' | 'within-budget')
   readonly severity: Severity
   /** For grace: the last day, YYYY-MM-DD. */
   readonly until?: string

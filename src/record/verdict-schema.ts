@@ -24,7 +24,10 @@ const suppressed = z.strictObject({
 
 const tolerated = z.strictObject({
   thing: text,
-  why: z.enum(['unfixable', 'grace', 'below-threshold', 'package-owned']),
+  why: z.enum([
+    ...(['unfixable', 'grace', 'below-threshold', 'package-owned'] as const),
+    ...(['no-advisories', 'system-package', 'within-budget'] as const),
+  ]),
   severity,
   until: word.exactOptional(),
 })

@@ -54,6 +54,9 @@ export function harmlessWords(record: RunRecord): readonly string[] {
     [grace.length, `within the grace after publication${ending(grace.flatMap(item => item.until ?? []))}`],
     [of('below-threshold').length, 'below the threshold'],
     [of('package-owned').length, 'that look like secrets in files which packages ship'],
+    [of('no-advisories').length, 'of kinds that no source of advisories covers'],
+    [of('system-package').length, 'matched as part of the system package that brought them'],
+    [of('within-budget').length, 'executables of no package, within the budget'],
     [accepted.length, `accepted by exception${ending(accepted.map(item => item.exception.expires))}`],
   ]
   return words.filter(([number]) => number > 0).map(([number, text]) => `${number} ${text}`)

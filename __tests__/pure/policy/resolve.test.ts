@@ -25,6 +25,9 @@ describe('resolvePolicy', () => {
       'inventory.unexplained': 'warn',
       'layer.wellformed': 'enforce',
       'inventory.os': 'enforce',
+      'inventory.links': 'enforce',
+      'inventory.hidden': 'enforce',
+      'inventory.union': 'warn',
       'base.onbuild': 'warn',
     })
     expect(bare.mode).toBe('enforce')

@@ -3,6 +3,7 @@ import type { Evidence } from '../../../src/evidence/evidence.js'
 import { present } from '../../../src/evidence/known.js'
 import type { RuleId } from '../../../src/policy/rule-ids.js'
 import type { RuleOutcome } from '../../../src/policy/verdict.js'
+import { INVENTORY_TABLE } from './rule-table-inventory.js'
 import { LAYER_TABLE } from './rule-table-layers.js'
 import {
   AMD,
@@ -326,6 +327,7 @@ export const TABLE: Readonly<Record<RuleId, readonly Row[]>> = {
     ['missing', 'unknown', goodEvidence({ released: gone() })],
   ],
   ...LAYER_TABLE,
+  ...INVENTORY_TABLE,
   'image.pin': [
     ['pinned', 'pass', goodEvidence()],
     [

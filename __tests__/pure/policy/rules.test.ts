@@ -8,10 +8,13 @@ import {
   ARM,
   gone,
   goodEvidence,
+  LAYER,
   platformWith,
   policyOf,
   resultOf,
+  sampleContents,
   sampleFinding,
+  samplePlatform,
   sampleSubject,
 } from './sample.js'
 
@@ -55,6 +58,44 @@ describe.each(RULES.map(rule => [rule.id, rule] as const))('%s', (id, rule) => {
   test('turned off it is not judged', () => {
     const off = policyOf(`rules: {${id}: {mode: off, reason: test}}\n`)
     expect(resultOf(id, goodEvidence({ subject: gone() }), off)).toMatchObject({ outcome: 'off', checked: 0 })
+  })
+})
+
+describe('the budget of inventory.unexplained', () => {
+  const file = (path: string, setuid = false) => ({ path, size: 1, setuid, layer: LAYER })
+  const unexplained = [file('a'), file('b')]
+  const within = policyOf('inventory: {unexplained: {max: 2}}\n')
+  const judged = (files: typeof unexplained, policy = within) =>
+    resultOf(
+      'inventory.unexplained',
+      goodEvidence({
+        platforms: [
+          samplePlatform(AMD, { contents: present(sampleContents({ executables: 9, unexplained: files })) }),
+        ],
+      }),
+      policy,
+    )
+
+  test('what is within it is listed and does not count', () => {
+    expect(judged(unexplained)).toMatchObject({
+      ...{ outcome: 'pass', checked: 9, violations: [] },
+      tolerated: [
+        { thing: 'a', why: 'within-budget' },
+        { thing: 'b', why: 'within-budget' },
+      ],
+    })
+  })
+
+  test('one more, and all of them count', () => {
+    expect(judged([...unexplained, file('c')]).violations.map(one => one.thing)).toEqual(['a', 'b', 'c'])
+  })
+
+  test('a setuid one counts always', () => {
+    expect(judged([file('a'), file('b', true)]).violations.map(one => one.thing)).toEqual(['b'])
+  })
+
+  test('none is the default', () => {
+    expect(judged([file('a')], policyOf()).outcome).toBe('fail')
   })
 })
 

@@ -88,6 +88,8 @@ export function sampleContents(changes: Partial<ImageContents> = {}): ImageConte
       earlier: [],
     },
     unexplained: [],
+    linkedMetadata: [],
+    hiddenPackages: [],
     owners: { 'usr/bin/python3': 'pkg:deb/debian/python3' },
     ...changes,
   }

@@ -4,7 +4,10 @@ import { RULE_IDS } from '../rule-ids.js'
 import { baseOnbuild } from './base.js'
 import { imagePin, labelRequired } from './image.js'
 import { inventoryUnexplained } from './inventory.js'
+import { inventoryHidden } from './inventory-hidden.js'
+import { inventoryLinks } from './inventory-links.js'
 import { inventoryOs } from './inventory-os.js'
+import { inventoryUnion } from './inventory-union.js'
 import { vulnerabilityKev } from './kev.js'
 import { layerWellformed } from './layer.js'
 import { sbomPresent, sbomSubject } from './sbom.js'
@@ -25,11 +28,14 @@ const TABLE: Readonly<Record<RuleId, Rule>> = {
   'tool.verified': toolVerified,
   'layer.wellformed': layerWellformed,
   'inventory.os': inventoryOs,
+  'inventory.links': inventoryLinks,
+  'inventory.hidden': inventoryHidden,
   'sign.present': signPresent,
   'image.pin': imagePin,
   'base.onbuild': baseOnbuild,
   'user.nonroot': userNonroot,
   'label.required': labelRequired,
+  'inventory.union': inventoryUnion,
   'inventory.unexplained': inventoryUnexplained,
 }
 

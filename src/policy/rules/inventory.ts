@@ -1,7 +1,7 @@
 import type { UnexplainedFile } from '../../evidence/image.js'
 import { defineRule } from '../rule.js'
 import type { CheckResult, RuleContext } from '../rule.js'
-import type { Violation } from '../verdict.js'
+import type { Tolerated, Violation } from '../verdict.js'
 import { fingerprint, originOfLayer } from '../violation.js'
 
 export const inventoryUnexplained = defineRule({
@@ -20,11 +20,18 @@ export const inventoryUnexplained = defineRule({
   ],
   check(given, context): CheckResult {
     const executables = given.platforms.reduce((sum, one) => sum + one.contents.executables, 0)
-    const violations = given.platforms.flatMap(one =>
-      one.contents.unexplained.map(file => unexplainedViolation(file, one.platform, context)),
-    )
-    if (executables === 0 && violations.length === 0) return { notApplicable: 'the image has no executables' }
-    return { checked: Math.max(executables, violations.length), violations }
+    const all = given.platforms.flatMap(one => one.contents.unexplained)
+    if (executables === 0 && all.length === 0) return { notApplicable: 'the image has no executables' }
+    const violations: Violation[] = []
+    const tolerated: Tolerated[] = []
+    for (const { platform, contents } of given.platforms) {
+      const within = contents.unexplained.length <= context.policy.inventory.unexplained.max
+      for (const file of contents.unexplained) {
+        if (!within || file.setuid) violations.push(unexplainedViolation(file, platform, context))
+        else tolerated.push({ thing: file.path, why: 'within-budget', severity: 'medium' })
+      }
+    }
+    return { checked: Math.max(executables, all.length), violations, tolerated }
   },
 })
 
