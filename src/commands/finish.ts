@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describeError, GateError } from '../errors.js'
 import { PROJECT_URI } from '../evidence/project.js'
+import type { ImageSubject } from '../evidence/subject.js'
 import { countFindings, countPackages, endingOf } from '../record/assemble.js'
 import { evidenceDocument } from '../record/evidence-document.js'
 import { RECORD_SCHEMA, type Problem, type RunRecord } from '../record/record.js'
@@ -116,7 +117,7 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
     ...ending,
     problems: log.problems,
     stages: log.stages,
-    subject: facts.built?.layout.subject ?? null,
+    subject: subjectOf(facts),
     engine: facts.built?.engine ?? null,
     ...(facts.built?.bases === undefined ? {} : { bases: facts.built.bases }),
     imageId: facts.built?.layout.subject.platforms[0]?.configDigest ?? null,
@@ -131,6 +132,11 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
     files: facts.files,
     warnings: [...log.warnings, ...(verdict?.warnings ?? [])],
   }
+}
+
+/** As the evidence has it, where there is some: without what may not be repeated. */
+function subjectOf({ evidence, built }: Facts): ImageSubject | null {
+  return evidence?.subject.state === 'present' ? evidence.subject.value : (built?.layout.subject ?? null)
 }
 
 function stopSignal(reason: unknown): 'SIGINT' | 'SIGTERM' | undefined {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { GateError } from '../errors.js'
 import type { Evidence } from '../evidence/evidence.js'
+import { hideSecrets } from '../evidence/exposed.js'
 import { notConfigured, present } from '../evidence/known.js'
 import { eventContext, terminalContext } from '../github/context.js'
 import { prepareDatabase } from '../inspect/database.js'
@@ -9,6 +10,7 @@ import { hashBlobs } from '../oci/blobs.js'
 import { openLayout } from '../oci/reader.js'
 import { enforcedOutcome, judge } from '../policy/evaluate.js'
 import { isolationProblem, type ResolvedPolicy } from '../policy/resolve.js'
+import { evidenceDocument, parseEvidence } from '../record/evidence-document.js'
 import { counted } from '../report/headline.js'
 import { size } from '../report/sections.js'
 import type { Commands } from '../tools/command.js'
@@ -20,6 +22,7 @@ import { readDockerfile } from './dockerfile.js'
 import { reportFolder, type Road } from './run.js'
 import { readKevFeed } from './kev.js'
 import type { Plan } from './plan.js'
+import { refuseUnusableSigstore } from './signing.js'
 import { toolServices } from './tool-services.js'
 import { loadPolicy } from './policy-file.js'
 import { releaseSubject } from './release-subject.js'
@@ -43,8 +46,9 @@ export const ROAD: Road = {
     return { value: policy, detail: `${policy.origin}, ${policy.mode}` }
   },
 
-  tools: async ({ services, request, commands }, { plan, policy }) => {
+  tools: async ({ services, request, commands, facts }, { plan, policy }) => {
     await refuseWithoutConfinement(commands, policy, plan)
+    await refuseUnusableSigstore({ request, facts }, plan)
     const names = plan.publish ? ALL_TOOLS : SCAN_TOOLS
     const tools = await installTools(toolServices(services, commands), { source: request.tools, names })
     return { value: tools, detail: toolWords(tools) }
@@ -95,22 +99,24 @@ export const ROAD: Road = {
         layout: built.layout,
         database: built.database,
         dockerfile,
+        builtHere: request.subject.kind === 'build',
         reportDir,
         workDir: join(services.workDir, 'inspect'),
       },
     )
     facts.files = [...facts.files, ...inspection.files]
-    const evidence: Evidence = {
+    const gathered: Evidence = {
       subject: present(built.layout.subject),
       platforms: inspection.platforms,
       dockerfile,
       tools: present(factsOf(tools)),
       isolation: present(await commands.isolation()),
-      database: present(built.database.facts),
+      database: present({ ...built.database.facts, ...(inspection.java && { java: inspection.java }) }),
       canary: inspection.canary,
       kev: await readKevFeed(services.programRoot),
       released: notConfigured(),
     }
+    const evidence = withoutExposed(gathered, inspection.exposed)
     return { value: evidence, detail: inspectWords(evidence), problems: inspection.problems }
   },
 
@@ -123,6 +129,12 @@ export const ROAD: Road = {
     const outcome = await releaseSubject(given, input)
     return { value: outcome, detail: outcome.record.state, problems: outcome.problems }
   },
+}
+
+/** The evidence without the secrets that stand in the configuration of the image, which it repeats in many places. */
+function withoutExposed(evidence: Evidence, exposed: readonly string[]): Evidence {
+  if (exposed.length === 0) return evidence
+  return parseEvidence(hideSecrets(evidenceDocument(evidence).text, exposed))
 }
 
 /** Evidence before anything was built. */
@@ -144,7 +156,7 @@ async function refuseWithoutConfinement(
   policy: ResolvedPolicy,
   plan: Plan,
 ): Promise<void> {
-  const signs = plan.publish && plan.sign === 'key'
+  const signs = plan.publish && plan.sign !== 'none'
   const problem = isolationProblem(policy, await commands.isolation(), signs)
   if (problem !== undefined) throw new GateError('evidence', { reason: 'isolation-none', message: problem })
 }

@@ -56,7 +56,7 @@ export interface SecretFinding {
 }
 
 /** Why files were left out of the search for secrets. */
-export const NOT_SEARCHED = ['package-unchanged', 'compressed', 'too-large'] as const
+export const NOT_SEARCHED = ['package-unchanged', 'package-compiled', 'compressed', 'too-large'] as const
 
 /** Files that were not searched for secrets, for one reason; `examples` are at most 20 paths. */
 export interface NotSearched {

@@ -56,22 +56,53 @@ export function planLayer(
   const owners = ownersOf(layer, files, { texts, find })
   const search: FileToSearch[] = []
   const leftOut: LayerPlan['leftOut'][number][] = []
-  for (const file of files) {
+  const unchanged = new Map<string, number>()
+  const others = files.filter(file => {
+    const record = records.get(file.path)
+    if (record?.whole !== true || file.size < SHORTEST || !isRecorded(file, record, spool)) return true
+    unchanged.set(file.path, file.size)
+    leftOut.push({ path: file.path, reason: 'package-unchanged' })
+    return false
+  })
+  for (const file of others) {
     if (file.size < SHORTEST) continue
     const { path } = file
-    const record = records.get(path)
-    const unchanged = record !== undefined && isRecorded(file, record, spool)
-    if (unchanged && record.whole) leftOut.push({ path, reason: 'package-unchanged' })
+    const head = spool.read(file.at, Math.min(HEAD, file.size))
+    const binary = isBinary(head)
+    const reason = whyNot({ ...file, head, binary }, unchanged)
+    if (reason !== undefined) leftOut.push({ path, reason })
     else {
-      const head = spool.read(file.at, Math.min(HEAD, file.size))
-      const binary = isBinary(head)
-      const owner = record === undefined || unchanged ? owners[path] : undefined
-      if (isPacked(head)) leftOut.push({ path, reason: 'compressed' })
-      else if (file.size > (binary ? MAX_BINARY : MAX_SEARCHED)) leftOut.push({ path, reason: 'too-large' })
-      else search.push({ ...file, binary, ...(owner !== undefined && { owner }) })
+      const record = records.get(path)
+      const own = record !== undefined && !isRecorded(file, record, spool)
+      const owner = own ? undefined : owners[path]
+      search.push({ ...file, binary, ...(owner !== undefined && { owner }) })
     }
   }
   return { search, leftOut }
+}
+
+function whyNot(
+  file: SpooledFile & { readonly head: Buffer; readonly binary: boolean },
+  unchanged: ReadonlyMap<string, number>,
+): NotSearched['reason'] | undefined {
+  if (isPacked(file.head)) return 'compressed'
+  if (file.size > (file.binary ? MAX_BINARY : MAX_SEARCHED)) return 'too-large'
+  return isCompiledFrom(file, unchanged) ? 'package-compiled' : undefined
+}
+
+/**
+ * Whether this is what Python compiled of a file that is left out: it lies where that is put (PEP 3147) and its
+ * header says the size of the source, or that the source is known by its hash (PEP 552).
+ */
+function isCompiledFrom(
+  file: { readonly path: string; readonly head: Buffer },
+  sources: ReadonlyMap<string, number>,
+): boolean {
+  const match = /^(.*\/)__pycache__\/([^/]+)\.cpython-[0-9]+(?:\.opt-[12])?\.pyc$/.exec(file.path)
+  const size = match === null ? undefined : sources.get(`${match[1] ?? ''}${match[2] ?? ''}.py`)
+  if (size === undefined || file.head.length < 16) return false
+  const flags = file.head.readUInt32LE(4)
+  return flags === 0 ? file.head.readUInt32LE(12) === size : flags === 1 || flags === 3
 }
 
 function metadataOf(files: readonly SpooledFile[], spool: Spool): readonly MetadataFile[] {
