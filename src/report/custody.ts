@@ -38,7 +38,7 @@ function baseWords(base: BaseRecord): string {
 }
 
 function releaseLinks(record: RunRecord): readonly Link[] {
-  const { state, digest, served, bundles, tags, signer } = record.release
+  const { state, digest, served, bundles, tags, signer, identity } = record.release
   const pushed = state === 'pushed' || state === 'released' || served !== undefined
   const back = served && `${counted(served.objects, 'object', 'objects')}, ${size(served.bytes)}`
   return [
@@ -48,6 +48,7 @@ function releaseLinks(record: RunRecord): readonly Link[] {
       ? [['Signed, verified', counted(bundles.length, 'statement', 'statements')] as const]
       : []),
     ...(signer ? [['Signer key', `sha256:${signer}`] as const] : []),
+    ...(identity ? [['Signer', identity.subject] as const, ['Issuer', identity.issuer] as const] : []),
     ...(tags.length > 0 ? [['Tags', tags.map(tag => `${tag.tag} (${tag.state})`).join(', ')] as const] : []),
   ]
 }
