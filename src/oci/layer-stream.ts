@@ -17,6 +17,8 @@ export interface LayerStream {
 
 const READ = 1024 * 1024
 const INFLATE = 256 * 1024
+/** Bombs: layers that unpack to more than this, and to more than so many times their packed size. */
+const BOMB = { bytes: 1024 ** 3, ratio: 200 } as const
 
 /** Node has zstd since 22.15. */
 type Decoders = Partial<Pick<typeof zlib, 'createZstdDecompress'>>
@@ -28,7 +30,8 @@ export function canReadZstd(decoders: Decoders = zlib): boolean {
 
 /**
  * Opens one layer of a layout. Refuses broken gzip or zstd, bytes after the packed data, more than `maxBytes` uncompressed,
- * and at `finish` content that is not the diff_id of the image configuration.
+ * a layer above 1 GiB that is more than 200 times as large as it is packed (`layer-bomb`: files of software do not pack
+ * like that), and at `finish` content that is not the diff_id of the image configuration.
  */
 export function layerStream(dir: string, layer: LayerDescriptor, maxBytes: number): LayerStream {
   const hash = createHash('sha256')
@@ -45,6 +48,7 @@ export function layerStream(dir: string, layer: LayerDescriptor, maxBytes: numbe
           message: `layer ${layer.digest} unpacks to more than the ${maxBytes} bytes that are left to read`,
         })
       }
+      if (bytes > BOMB.bytes && bytes > layer.size * BOMB.ratio) throw bomb(layer)
       hash.update(chunk)
       yield chunk
     }
@@ -62,6 +66,13 @@ export function layerStream(dir: string, layer: LayerDescriptor, maxBytes: numbe
   }
 
   return { chunks: chunks(), finish }
+}
+
+function bomb(layer: LayerDescriptor): GateError {
+  return new GateError('evidence', {
+    reason: 'layer-bomb',
+    message: `layer ${layer.digest} unpacks to more than ${BOMB.ratio} times its ${layer.size} bytes, as bombs do; leave large empty files out of the image`,
+  })
 }
 
 function unpacked(dir: string, layer: LayerDescriptor): AsyncGenerator<Uint8Array> {
@@ -84,7 +95,8 @@ async function* inflated(dir: string, layer: LayerDescriptor): AsyncGenerator<Ui
   const handle = await openBlob(dir, layer)
   const gunzip = zlib.createGunzip({ chunkSize: INFLATE })
   const file = handle.createReadStream({ highWaterMark: READ })
-  const feeding = pipeline(file, gunzip).catch(() => undefined)
+  const stop = new AbortController()
+  const feeding = pipeline(file, gunzip, { signal: stop.signal }).catch(() => undefined)
   try {
     for await (const chunk of bytesOf(gunzip)) yield chunk
     if (gunzip.bytesWritten !== layer.size) {
@@ -98,6 +110,8 @@ async function* inflated(dir: string, layer: LayerDescriptor): AsyncGenerator<Ui
       cause,
     })
   } finally {
+    // Without it Node 24 never ends a pipeline whose decoder was destroyed while it worked.
+    stop.abort()
     gunzip.destroy()
     file.destroy()
     await feeding
@@ -110,7 +124,8 @@ async function* decompressed(dir: string, layer: LayerDescriptor): AsyncGenerato
   if (!canReadZstd()) throw new TypeError('zstd layers are refused before they are read')
   const decoder = zlib.createZstdDecompress({ chunkSize: INFLATE })
   const packed = oneZstdFrame(stored(dir, layer), `layer ${layer.digest}`)
-  const feeding = pipeline(packed, decoder).catch(() => undefined)
+  const stop = new AbortController()
+  const feeding = pipeline(packed, decoder, { signal: stop.signal }).catch(() => undefined)
   try {
     for await (const chunk of bytesOf(decoder)) yield chunk
     if (decoder.bytesWritten !== layer.size) {
@@ -124,6 +139,7 @@ async function* decompressed(dir: string, layer: LayerDescriptor): AsyncGenerato
       cause,
     })
   } finally {
+    stop.abort()
     decoder.destroy()
     await feeding
   }

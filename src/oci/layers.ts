@@ -31,7 +31,7 @@ export interface LayerPass {
 export interface LayerLimits {
   /** Uncompressed, all layers together. Default 64 GiB. */
   readonly maxBytes?: number
-  /** Text of metadata files, all together. Default 256 MiB. */
+  /** Text of metadata files that is kept at once. Default 192 MiB; no single file may have more than 16 MiB. */
   readonly maxMetadataBytes?: number
   /** Entries of one layer. Default 1,000,000. */
   readonly maxEntries?: number
@@ -51,6 +51,7 @@ interface Pass {
 const WHITEOUT = '.wh.'
 const OPAQUE = '.wh..wh..opq'
 const PASSWD = 'etc/passwd'
+const MAX_METADATA_FILE = 16 * 1024 * 1024
 const SETUID = 0o4000
 const ANY_EXECUTE = 0o111
 
@@ -69,7 +70,7 @@ export async function readLayers(
     root: createTree(),
     packages: createMetadataPass(),
     system: watchSystem(),
-    maxMetadataBytes: limits.maxMetadataBytes ?? 256 * 1024 * 1024,
+    maxMetadataBytes: limits.maxMetadataBytes ?? 192 * 1024 * 1024,
     metadataBytes: 0,
     packageDatabases: new Set(),
     javaArchives: 0,
@@ -128,8 +129,9 @@ function visit(pass: Pass, entry: TarEntry, layer: number): EntrySink | undefine
   }
   const place = locate(pass.root, entry.path, layer)
   if (place === null) return undefined
+  dropMetadata(pass, place)
   if (entry.type === 'link') {
-    linkTo(pass.root, entry, { place, layer })
+    linkTo(pass, entry, { place, layer })
     noteFile(pass.packages, place.path)
     return undefined
   }
@@ -165,22 +167,19 @@ function whiteout(root: TreeNode, path: string, layer: number): void {
     throw malformed('layer-whiteout', 'a whiteout of nothing')
   const place = findPlace(root, path)
   if (place === null || place === undefined) return
-  if (name === OPAQUE) hideAll(place.parent, layer)
-  else if (!name.startsWith('.wh..wh.')) hide(place.parent, hidden, layer)
+  if (name === OPAQUE) hideAll(root, place.parent, layer)
+  else if (!name.startsWith('.wh..wh.')) hide(root, place, { name: hidden, layer })
 }
 
-function linkTo(
-  root: TreeNode,
-  entry: TarEntry,
-  given: { readonly place: Place; readonly layer: number },
-): void {
-  const source = findPlace(root, entry.linkname)
+function linkTo(pass: Pass, entry: TarEntry, given: { readonly place: Place; readonly layer: number }): void {
+  const source = findPlace(pass.root, entry.linkname)
   const node = source?.parent.children.get(source.name)
   if (node === undefined || node.type === 'directory') {
     throw malformed('layer-hard-link', `a hard link to something that is not there: ${entry.path}`)
   }
   const { type, mode, target, content } = node
   const linkedTo = node.linkedTo ?? source?.path
+  if (content?.text !== undefined) keepMetadata(pass, content.size, given.place.path)
   put(given.place, {
     ...{ type, mode, target, layer: given.layer },
     ...(content === undefined ? {} : { content }),
@@ -195,13 +194,7 @@ function contentSink(
 ): EntrySink {
   const { entry, path } = file
   const kept = path === PASSWD || isReleaseFile(path) || isPackageMetadata(path)
-  if (kept) pass.metadataBytes += entry.size
-  if (pass.metadataBytes > pass.maxMetadataBytes) {
-    throw new GateError('evidence', {
-      reason: 'metadata-too-large',
-      message: `the package metadata of the image is larger than ${pass.maxMetadataBytes} bytes`,
-    })
-  }
+  if (kept) keepMetadata(pass, entry.size, path)
   const wanted = kept ? entry.size : Math.min(4, entry.size)
   const bytes = Buffer.alloc(wanted)
   let have = 0
@@ -213,6 +206,22 @@ function contentSink(
       done({ size: entry.size, head: headOf(bytes), ...(kept ? { text: bytes.toString('utf8') } : {}) })
     },
   }
+}
+
+/** Counts what is kept of metadata; a hard link to it counts as much, since it outlives what it is linked to. */
+function keepMetadata(pass: Pass, size: number, path: string): void {
+  pass.metadataBytes += size
+  if (size <= MAX_METADATA_FILE && pass.metadataBytes <= pass.maxMetadataBytes) return
+  throw new GateError('evidence', {
+    reason: 'metadata-too-large',
+    message: `the package metadata of the image is larger than can be looked at, with ${path} of ${size} bytes`,
+  })
+}
+
+/** Metadata that the next entry takes the place of is not kept any longer. */
+function dropMetadata(pass: Pass, place: Place): void {
+  const content = place.parent.children.get(place.name)?.content
+  if (content?.text !== undefined) pass.metadataBytes -= content.size
 }
 
 function headOf(bytes: Buffer): FileContent['head'] {

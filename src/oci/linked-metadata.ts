@@ -2,6 +2,7 @@ import type { DiffId } from '../evidence/digest.js'
 import type { LinkedMetadata } from '../evidence/image.js'
 import { isMetadataPlace, isReadAnyway, metadataBelow, SYSTEM_DATABASES } from '../evidence/metadata-links.js'
 import { eachNode, findPlace, type TreeNode } from './file-tree.js'
+import { spend } from './tree-cost.js'
 
 /** A regular file of the tree and the path it really has. */
 export interface ResolvedFile {
@@ -70,6 +71,7 @@ function below(root: TreeNode, folder: string): readonly string[] {
   if (names === undefined) return []
   if (names !== '*') return names
   const target = resolve(root, folder)?.node
+  spend(root.cost, { linked: target?.children.size ?? 0 })
   return target === undefined
     ? []
     : [...target.children.keys()].filter(name => isMetadataPlace(`${folder}/${name}`))

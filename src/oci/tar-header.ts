@@ -168,6 +168,8 @@ export function entryOf(header: RawHeader, overrides: Overrides): TarEntry {
     throw malformed('tar-path', `a ${type} named as a folder: ${quoted(given)}`)
   const linkname = overrides.linkpath ?? header.linkname
   const linked = type === 'link' || type === 'symlink'
+  if (linkname.length > MAX_PATH)
+    throw malformed('tar-path-length', `a target of ${linkname.length} characters: ${quoted(given)}`)
   if (linked && linkname === '') throw malformed('tar-link-target', `a link without target: ${quoted(given)}`)
   const path = normalPath(given)
   if (path === '' && type !== 'directory') throw malformed('tar-path', `a ${type} in place of the root`)

@@ -42,6 +42,14 @@ async function contents(...layers: readonly (readonly LayoutFile[])[]): Promise<
 
 const unexplained = (found: ImageContents): readonly string[] => found.unexplained.map(file => file.path)
 
+test('a refusal in the middle of a large packed layer ends the pass', async () => {
+  const noise = Buffer.from(Array.from({ length: 4 * 1024 * 1024 }, (_, at) => (at * 7919) % 251))
+  await makeLayout(dir, {
+    layers: [{ files: [{ path: 'a', content: noise }, hard('b', 'c'), { path: 'd', content: noise }] }],
+  })
+  expect(await reasonOfAsync(passed())).toBe('layer-hard-link')
+})
+
 describe('readLayers, the final tree', () => {
   test('sizes, users, setuid, executables', async () => {
     const made = await makeLayout(dir, {
