@@ -172,9 +172,7 @@ export function plantPurl(plant: PlantedPackage, system?: ScannedSystem): string
 export function planSbom(plan: CanaryPlan, system?: ScannedSystem): string {
   const plants = plan.packages.filter(plant => system !== undefined || !isOfSystem(plant))
   const os =
-    system === undefined
-      ? []
-      : [{ type: 'operating-system', name: system.family, version: system.name }]
+    system === undefined ? [] : [{ type: 'operating-system', name: system.family, version: system.name }]
   return JSON.stringify({
     ...{ bomFormat: 'CycloneDX', specVersion: '1.6', version: 1 },
     components: [...os, ...plants.map(plant => component(plant, system))],
@@ -196,5 +194,8 @@ function component(plant: PlantedPackage, system: ScannedSystem | undefined): ob
     { name: 'aquasecurity:trivy:SrcVersion', value: upstream },
     ...(release === '' ? [] : [{ name: 'aquasecurity:trivy:SrcRelease', value: release }]),
   ]
-  return { ...{ type: 'library', 'bom-ref': purl, name, ...group, version, purl }, ...(source && { properties }) }
+  return {
+    ...{ type: 'library', 'bom-ref': purl, name, ...group, version, purl },
+    ...(source && { properties }),
+  }
 }

@@ -17,6 +17,17 @@ export interface ToolFacts {
 /** Which rung of the confinement ladder held for the scanners. */
 export type Isolation = 'other-user' | 'user-namespace' | 'bubblewrap' | 'none'
 
+/** The Java database, which names Java archives by their hash; only there where an image has some. */
+export interface JavaDatabaseFacts {
+  /** SHA-256 of trivy-java.db, hex. */
+  readonly sha256: string
+  readonly size: number
+  readonly updatedAt: string
+  readonly nextUpdate?: string
+  readonly origin: string
+  readonly manifest?: Digest
+}
+
 /** The vulnerability database that was used. Times are RFC 3339, size in bytes. */
 export interface DatabaseFacts {
   /** SHA-256 of trivy.db, hex. */
@@ -27,6 +38,9 @@ export interface DatabaseFacts {
   /** Where it came from: `folder`, or the OCI reference with digest. Never a path of the machine. */
   readonly origin: string
   readonly manifest?: Digest
+  /** Size of the database that the same place gave the last time, where this machine remembers. Bytes. */
+  readonly lastSize?: number
+  readonly java?: JavaDatabaseFacts
 }
 
 /** One known-vulnerable package that was laid on top of an image and had to come back out of its scan. */

@@ -8,6 +8,7 @@ import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { describeError, GateError, systemErrorCode } from '../errors.js'
 import { DATABASE_FILE, databaseError, METADATA_FILE } from './database-file.js'
+import { JAVA_DATABASE_FILE } from './java-database-file.js'
 
 const MAX_ARCHIVE_BYTES = 4 * 1024 ** 3
 const MAX_DATABASE_BYTES = 16 * 1024 ** 3
@@ -15,19 +16,27 @@ const MAX_METADATA_BYTES = 64 * 1024
 const DOWNLOAD_MS = 15 * 60 * 1000
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
+const LIMITS: Readonly<Record<string, number>> = {
+  [`db/${DATABASE_FILE}`]: MAX_DATABASE_BYTES,
+  [`db/${METADATA_FILE}`]: MAX_METADATA_BYTES,
+  [`java-db/${JAVA_DATABASE_FILE}`]: MAX_DATABASE_BYTES,
+  [`java-db/${METADATA_FILE}`]: MAX_METADATA_BYTES,
+}
+
 /**
- * Unpacks `db.tar.gz` (trivy.db and metadata.json at its top, or in `db/`) into `outDir`. Refuses any other entry,
- * a second one of a name, links, sizes beyond the caps and a damaged archive (`database-archive-unreadable`).
+ * Unpacks `db.tar.gz` (trivy.db and metadata.json at its top, or in `db/`; the Java database's files in `java-db/`)
+ * into `outDir/db` and `outDir/java-db`. Refuses any other entry, a second one of a name, links, sizes beyond the
+ * caps and a damaged archive (`database-archive-unreadable`).
  */
 export async function unpackDatabase(archive: string, outDir: string): Promise<void> {
-  await mkdir(outDir, { recursive: true })
+  for (const name of ['db', 'java-db']) await mkdir(join(outDir, name), { recursive: true })
   const seen = new Set<string>()
   const entries = extract()
   entries.on('entry', (header, stream, next) => {
     stream.on('error', () => undefined) // the archive as a whole reports it
-    const name = header.name.replace(/^\.\//, '').replace(/^db\//, '')
-    const limit =
-      name === DATABASE_FILE ? MAX_DATABASE_BYTES : name === METADATA_FILE ? MAX_METADATA_BYTES : 0
+    const given = header.name.replace(/^\.\//, '')
+    const name = given.includes('/') ? given : `db/${given}`
+    const limit = LIMITS[name] ?? 0
     if (header.type === 'directory') {
       stream.resume()
       next()
@@ -51,7 +60,8 @@ export async function unpackDatabase(archive: string, outDir: string): Promise<v
       cause,
     )
   }
-  if (!seen.has(DATABASE_FILE)) throw databaseError('database-missing', `archive holds no ${DATABASE_FILE}`)
+  if (!seen.has(`db/${DATABASE_FILE}`))
+    throw databaseError('database-missing', `archive holds no ${DATABASE_FILE}`)
 }
 
 /** True for an address that a database may be fetched from: https, or http on this machine. */

@@ -32,8 +32,11 @@ export function databaseError(reason: string, problem: string, cause?: unknown):
   return new GateError('evidence', { reason, message, cause })
 }
 
-/** Reads `metadata.json` (schema 2 of trivy-db). Refuses a missing, unreadable or undated one, and another schema. */
-export async function readMetadata(path: string): Promise<DatabaseMetadata> {
+/**
+ * Reads `metadata.json` (schema 2 of trivy-db, 1 of trivy-java-db). Refuses a missing, unreadable or undated one, and
+ * another schema.
+ */
+export async function readMetadata(path: string, schema: 1 | 2 = 2): Promise<DatabaseMetadata> {
   const text = await readSmall(path)
   let parsed: unknown
   try {
@@ -45,8 +48,11 @@ export async function readMetadata(path: string): Promise<DatabaseMetadata> {
   if (!checked.success)
     throw databaseError('database-metadata-unreadable', `has a ${METADATA_FILE} without version and date`)
   const { Version, UpdatedAt, NextUpdate } = checked.data
-  if (Version !== 2)
-    throw databaseError('database-schema-unsupported', `has schema ${Version}, but schema 2 is needed`)
+  if (Version !== schema)
+    throw databaseError(
+      'database-schema-unsupported',
+      `has schema ${Version}, but schema ${schema} is needed`,
+    )
   return { updatedAt: UpdatedAt, ...(NextUpdate && { nextUpdate: NextUpdate }) }
 }
 

@@ -3,8 +3,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describeError, GateError } from '../errors.js'
 import type { Digest } from '../evidence/digest.js'
-import type { DatabaseFacts } from '../evidence/tooling.js'
-import type { Commands } from '../tools/command.js'
+import type { DatabaseFacts, JavaDatabaseFacts } from '../evidence/tooling.js'
 import { headDigest } from '../tools/crane.js'
 import { downloadDatabase, writeTrivyFiles } from '../tools/trivy.js'
 import { downloadArchive, isFetchable, unpackDatabase } from './database-archive.js'
@@ -16,19 +15,21 @@ import {
   METADATA_FILE,
   readMetadata,
 } from './database-file.js'
-import { type InspectTools, programOf } from './scanners.js'
-
-export interface DatabaseServices {
-  readonly commands: Commands
-  /** Trivy is needed for OCI references; with crane they are pinned by digest before the download. */
-  readonly tools: InspectTools
-  readonly signal?: AbortSignal
-}
+import {
+  DEFAULT_JAVA_DATABASES,
+  javaBeside,
+  javaPreparer,
+  type JavaSource,
+  withoutVersion,
+} from './java-database.js'
+import { type DatabaseServices, programOf } from './scanners.js'
 
 /** A database in a private folder. `dir` is a cache folder in Trivy's layout: `db/trivy.db`, `db/metadata.json`. */
 export interface PreparedDatabase {
   readonly dir: string
   readonly facts: DatabaseFacts
+  /** Brings the Java database into `dir` too, once; only called where an image has Java archives. */
+  readonly java: () => Promise<JavaDatabaseFacts>
 }
 
 /** Where the database comes from by default, tried in this order. */
@@ -48,13 +49,14 @@ interface Located {
   readonly metadata: string
   readonly origin: string
   readonly manifest?: Digest
+  readonly java: JavaSource
 }
 
 /**
  * Brings the vulnerability database into a private folder and says what it is (SHA-256, size, date, origin).
  * `source`: `auto` (or empty), a folder with `trivy.db` or `db/trivy.db`, a `.tar.gz` file, either with `file:`
  * before it, an OCI reference (with `oci:` before it or not), or the address of a `db.tar.gz` (https, or http on
- * loopback). Refuses one that is unreachable, missing, empty, truncated, undated or of another schema, each with its
+ * loopback). A folder or archive may hold the Java database too, in `java-db/` beside `db/`. Refuses one that is unreachable, missing, empty, truncated, undated or of another schema, each with its
  * own reason. Its age is judged later, and what is in it is proved by the canary.
  */
 export async function prepareDatabase(
@@ -73,7 +75,8 @@ export async function prepareDatabase(
   await checkDatabaseFile(join(dir, 'db', DATABASE_FILE))
   await copyHashed(located.metadata, join(dir, 'db', METADATA_FILE))
   const { origin, manifest } = located
-  return { dir, facts: { sha256, size, ...metadata, origin, ...(manifest && { manifest }) } }
+  const java = javaPreparer(services, located.java, { cacheDir: dir, workDir: work })
+  return { dir, facts: { sha256, size, ...metadata, origin, ...(manifest && { manifest }) }, java }
 }
 
 async function understand(source: string): Promise<Source> {
@@ -127,7 +130,8 @@ async function inFolder(path: string, origin: string): Promise<Located> {
   for (const dir of [join(path, 'db'), path]) {
     const found = await stat(join(dir, DATABASE_FILE)).catch(() => undefined)
     if (found !== undefined) {
-      return { database: join(dir, DATABASE_FILE), metadata: join(dir, METADATA_FILE), origin }
+      const java = { kind: 'folder', dir: join(path, 'java-db'), origin } as const
+      return { database: join(dir, DATABASE_FILE), metadata: join(dir, METADATA_FILE), origin, java }
     }
   }
   throw databaseError('database-missing', `folder holds neither ${DATABASE_FILE} nor db/${DATABASE_FILE}`)
@@ -164,11 +168,13 @@ async function fromRegistry(services: DatabaseServices, reference: string, work:
   const { commands, tools } = services
   const crane = tools.crane?.program
   const manifest = crane && (await headDigest({ commands, program: crane }, reference))
-  const repository = reference.replace(/@sha256:[0-9a-f]{64}$/, '').replace(/:[\w.-]+$/, '')
-  const wanted = manifest === undefined ? reference : `${repository}@${manifest}`
+  const wanted = manifest === undefined ? reference : `${withoutVersion(reference)}@${manifest}`
   await mkdir(work, { recursive: true })
   const files = await writeTrivyFiles(join(work, 'config'))
   const trivy = { commands, program: programOf(tools, 'trivy'), files }
   await downloadDatabase(trivy, wanted, join(work, 'cache'))
-  return { ...(await inFolder(join(work, 'cache'), wanted)), ...(manifest && { manifest }) }
+  const isDefault = DEFAULT_DATABASES.some(one => one === reference)
+  const references = isDefault ? DEFAULT_JAVA_DATABASES : javaBeside(reference)
+  const java = { kind: 'oci', references } as const
+  return { ...(await inFolder(join(work, 'cache'), wanted)), ...(manifest && { manifest }), java }
 }

@@ -31,7 +31,8 @@ export interface ProvedScan {
 /**
  * Scans the image with a layer of known-vulnerable packages on top, and takes them out again. Whatever of them did
  * not come back as it must is in the facts as not found, and a problem (`canary-not-found`,
- * `canary-severity-changed`). Names and places are new in every run.
+ * `canary-severity-changed`). Names and places are new in every run. Where there are Java archives the Java database
+ * is brought first; without it nothing is scanned (`java-database-…`).
  */
 export async function scanWithCanary(
   work: PlatformWork,
@@ -40,6 +41,7 @@ export async function scanWithCanary(
 ): Promise<ProvedScan> {
   const { image, cacheDir } = work
   const seen = { packageDatabases: contents.packageDatabases ?? [], javaArchives: contents.javaArchives ?? 0 }
+  if (seen.javaArchives > 0) await work.java()
   const plan = planCanary(seen, randomBytes(16).toString('hex'))
   const cwd = await freshDir(work.workDir, 'packages-layout')
   const derived = await deriveLayout(work.layout, image, { outDir: join(cwd, INPUT), layers: [plan.files] })

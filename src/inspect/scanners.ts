@@ -16,6 +16,14 @@ export interface InspectServices {
   readonly timeoutMs?: number
 }
 
+/** What fetching a database needs. */
+export interface DatabaseServices {
+  readonly commands: Commands
+  /** Trivy is needed for OCI references; with crane they are pinned by digest before the download. */
+  readonly tools: InspectTools
+  readonly signal?: AbortSignal
+}
+
 /** The scanners with their private configuration. */
 export interface Scanners {
   readonly trivy: Trivy

@@ -48,12 +48,17 @@ export const toolFacts = z.strictObject({
 /** Isolation of src/evidence/tooling.ts, read back. */
 export const isolation = z.enum(['other-user', 'user-namespace', 'bubblewrap', 'none'])
 
-/** DatabaseFacts of src/evidence/tooling.ts, read back. */
-export const databaseFacts = z.strictObject({
+const database = z.strictObject({
   sha256,
   size: count,
   updatedAt: word,
   nextUpdate: word.exactOptional(),
   origin: word,
   manifest: digest.exactOptional(),
+})
+
+/** DatabaseFacts of src/evidence/tooling.ts, read back. */
+export const databaseFacts = database.extend({
+  lastSize: count.exactOptional(),
+  java: database.exactOptional(),
 })

@@ -138,11 +138,24 @@ function explainJava(thrown: unknown): unknown {
  * `cacheDir/db`. Only this call uses the network, with the registry's grant; it scans nothing.
  */
 export async function downloadDatabase(trivy: Trivy, reference: string, cacheDir: string): Promise<void> {
+  await download(trivy, ['--download-db-only', '--db-repository', reference], cacheDir)
+}
+
+/** The same for the Java database, into `cacheDir/java-db`. */
+export async function downloadJavaDatabase(
+  trivy: Trivy,
+  reference: string,
+  cacheDir: string,
+): Promise<void> {
+  await download(trivy, ['--download-java-db-only', '--java-db-repository', reference], cacheDir)
+}
+
+async function download(trivy: Trivy, what: readonly string[], cacheDir: string): Promise<void> {
   const timeoutMs = trivy.timeoutMs ?? SCAN_MS
   await runScanner(trivy.commands, {
     program: trivy.program,
     args: [
-      ...['image', '--download-db-only', '--db-repository', reference, ...noModules(trivy)],
+      ...['image', ...what, ...noModules(trivy)],
       ...sharedArgs(trivy.files, cacheDir, timeoutMs),
     ],
     grant: 'registry',

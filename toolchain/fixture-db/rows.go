@@ -40,6 +40,8 @@ var ecosystems = map[string]ecosystem{
 		"https://github.com/pypa/advisory-database", true},
 	"npm": {"npm::GitHub Security Advisory npm", "ghsa", "GitHub Security Advisory npm",
 		"https://github.com/advisories?query=type%3Areviewed+ecosystem%3Anpm", true},
+	"maven": {"maven::GitHub Security Advisory Maven", "ghsa", "GitHub Security Advisory Maven",
+		"https://github.com/advisories?query=type%3Areviewed+ecosystem%3Amaven", true},
 	"debian 12":   {"debian 12", "debian", "Debian package changelogs", "", false},
 	"alpine 3.20": {"alpine 3.20", "alpine", "Alpine Secdb", "https://secdb.alpinelinux.org/", false},
 }

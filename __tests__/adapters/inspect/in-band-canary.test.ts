@@ -39,8 +39,8 @@ async function workOn(image: LayoutImage): Promise<PlatformWork> {
   const workDir = join(dir, 'work')
   return {
     scanners: await prepareScanners({ commands: bench.commands, tools }, workDir),
-    ...{ limit: pLimit(1), layout, image: platform, cacheDir: database.dir },
-    ...{ dockerfile: notConfigured(), reportDir: join(dir, 'report'), workDir },
+    ...{ limit: pLimit(1), layout, image: platform, cacheDir: database.dir, java: database.java },
+    ...{ dockerfile: notConfigured(), builtHere: false, reportDir: join(dir, 'report'), workDir },
   }
 }
 
