@@ -10,6 +10,8 @@ import { registryCommands } from './registry-commands.js'
 import type { Given } from './run.js'
 
 const IMAGE = 'docker-image://'
+/** A registry that says nothing for longer leaves its bases unresolved. */
+const LOOK_UP_MS = 20_000
 
 /** The images that a Dockerfile is built from, each with its digest where that can be known before the build. */
 export interface ResolvedBases {
@@ -96,9 +98,14 @@ async function recordOf(crane: Crane, reference: string): Promise<BaseRecord> {
   try {
     const { digest } = parseReference(reference)
     if (digest !== undefined) return { reference, state: 'pinned', digest }
-    return { reference, state: 'resolved', digest: await headDigest(crane, reference) }
+    return { reference, state: 'resolved', digest: await headDigest(crane, reference, LOOK_UP_MS) }
   } catch (thrown) {
     if (!(thrown instanceof GateError) || thrown.reason === 'cancelled') throw thrown
-    return { reference, state: 'unresolved', why: describeError(thrown).split('\n').slice(0, 2).join(' ') }
+    return { reference, state: 'unresolved', why: lastLine(describeError(thrown)) }
   }
+}
+
+/** What a program said last, which is what went wrong. */
+function lastLine(text: string): string {
+  return (text.trim().split('\n').at(-1) ?? '').slice(0, 500)
 }

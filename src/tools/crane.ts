@@ -156,13 +156,13 @@ export async function serveRegistry(
 }
 
 /** The digest in what `crane digest` prints. */
-export async function headDigest(crane: Crane, reference: string): Promise<Digest> {
+export async function headDigest(crane: Crane, reference: string, timeoutMs = QUICK_MS): Promise<Digest> {
   const { commands, program } = crane
   const { stdout } = await commands.run({
     program,
     args: ['digest', reference],
     grant: 'registry',
-    timeoutMs: QUICK_MS,
+    timeoutMs,
   })
   const digest = stdout.trim()
   if (isDigest(digest)) return digest
