@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ import { hashBlobs } from '../../../src/oci/blobs.js'
 import { openLayout } from '../../../src/oci/reader.js'
 import { createCommands } from '../../../src/tools/commands.js'
 import { programsFolder, smallRoot, startBuildkit, type TestBuildkit } from '../../support/buildkitd.js'
+import { builtProgram } from '../../support/programs.js'
 import { startRegistry, type RegistryProcess } from '../../support/registry-process.js'
 import { run, toolPath } from '../../support/tools.js'
 import { PLAIN } from '../../pure/build/requests.js'
@@ -280,6 +281,17 @@ test('a builder by name, and none of another name instead', async () => {
   expect(error.message).toContain('nobody')
 })
 
+test('buildx as the plugin of the Docker client', async () => {
+  const plugins = join(dir, '.docker', 'cli-plugins')
+  await mkdir(plugins, { recursive: true })
+  await symlink(builtProgram('buildx').path, join(plugins, 'docker-buildx'))
+  const environment = { ...buildkit.environment, PATH: SYSTEM_PATH, HOME: dir }
+  const platforms = ['linux/amd64', 'linux/arm64']
+  const built = await build('FROM scratch\nCOPY data /\n', { platforms }, environment)
+  expect((await opened(built)).subject.platforms).toHaveLength(2)
+  expect(built.engine?.version).toBe('0.36.1, BuildKit 0.32.2')
+})
+
 test('caches are written by the call for them, and read by a build', async () => {
   const dockerfile = 'FROM scratch\nCOPY root /\nRUN cat /proc/uptime > /when\n'
   const cache = join(dir, 'cache')
@@ -337,6 +349,27 @@ describe('without a builder', () => {
     const layer = subject.platforms[0]?.layers.at(-1)?.digest ?? ''
     expect(await readdir(join(cache, 'blobs', 'sha256'))).toContain(layer.slice(7))
     expect(await readdir(given.workDir)).not.toContain('buildkit')
+  })
+
+  test('a build that is stopped leaves no process, no mount and no folder that cannot be removed', async () => {
+    const environment = await machineWith(['buildx', 'buildkitd'])
+    const stopping = new AbortController()
+    const workDir = await mkdtemp(join(dir, 'w-'))
+    const commands = createCommands({ environment, workDir, signal: stopping.signal })
+    const dockerfile = 'FROM scratch\nCOPY root /\nRUN while :; do :; done\n'
+    const asked = await request(dockerfile)
+    const building = gateErrorOf(buildImage({ commands, workDir, environment }, 'buildx', asked))
+    const running = async () => (await run('/bin/ps', ['-eo', 'args'])).stdout
+    while (!(await running()).includes('/bin/sh -c while :; do :; done')) {
+      await new Promise(resolve => setTimeout(resolve, 200))
+    }
+    stopping.abort()
+    expect((await building).reason).toBe('cancelled')
+    await commands.stopAll()
+    expect(await running()).not.toContain('/bin/sh -c while :; do :; done')
+    expect(await running()).not.toContain(workDir)
+    expect(await readFile('/proc/mounts', 'utf8')).not.toContain(workDir)
+    await rm(workDir, { recursive: true })
   })
 
   test('the network of the host where it is asked for', async () => {
