@@ -1,136 +1,140 @@
+import type { DiffId } from './digest.js'
 import type { DockerfileFacts, DockerfileInstruction } from './evidence.js'
-import type { ImageContents, SourceLocation } from './image.js'
+import { readHistoryEntry } from './history-entry.js'
+import type { ImageContents, LayerFacts, SourceLocation } from './image.js'
+import { isStepOf, MAKES_LAYER } from './instruction-match.js'
 import type { HistoryEntry } from './subject.js'
 
-const SHELL = '/bin/sh -c '
-const ARGUMENTS = /^\|[0-9]+ /
-const CLASSIC_COPY = /^(COPY|ADD) (?:--\S+ )*\S+:\S+ in (.+)$/
-const MAKES_LAYER: ReadonlySet<string> = new Set(['RUN', 'COPY', 'ADD', 'WORKDIR'])
+/** Where one layer comes from, as far as that is certain. */
+export type LayerOrigin = Pick<LayerFacts, 'origin' | 'instruction'>
+
+export interface OriginInput {
+  readonly history: readonly HistoryEntry[]
+  readonly dockerfile?: DockerfileFacts
+  /** Whether this Dockerfile was built in this run: only then is what stands below its instructions the base. */
+  readonly builtHere: boolean
+  /** The layers of the base image where they are known: nothing else is then believed about what is base. */
+  readonly baseLayers?: readonly DiffId[]
+}
+
+const NOT_TOLD: LayerOrigin = {}
+/** Builders add labels given on their command line as instructions at the end. */
+const MAX_LABELS = 20
+/** BuildKit notes so where history and layers did not fit and it filled up the one by the other. */
+const FILLED_UP = 'buildkit.exporter.image.v0'
 
 /**
- * The Dockerfile instruction behind each layer (one answer per history entry that is not empty), read from the
- * `created_by` that BuildKit and Docker's classic builder write. An answer is given only when it is certain: the
- * same text stands as often in the history as in the stages that make the image; else it is undefined.
+ * For each layer whether it came with the base image or was made by the Dockerfile, and the line that answers for it:
+ * the instruction, or the FROM of the base. It is told only where the whole Dockerfile is found, in order, at the end
+ * of the history; a layer that holds the work of several instructions (buildah without layers) has no line. What was
+ * squashed, has no history, or was built from another Dockerfile stays untold.
  */
+export function originsOfLayers(diffIds: readonly DiffId[], given: OriginInput): readonly LayerOrigin[] {
+  const { history, dockerfile, builtHere, baseLayers } = given
+  const untold = diffIds.map(() => NOT_TOLD)
+  const own = dockerfile === undefined ? undefined : ownLayers(history, dockerfile, diffIds.length)
+  if (baseLayers !== undefined) {
+    if (baseLayers.some((layer, at) => diffIds[at] !== layer)) return untold
+    const lines = own !== undefined && own.length === diffIds.length - baseLayers.length ? own : []
+    return diffIds.map((_, at) =>
+      at < baseLayers.length ? ofBase(dockerfile) : (lines[at - baseLayers.length] ?? { origin: 'own' }),
+    )
+  }
+  if (own === undefined) return untold
+  const below = diffIds.length - own.length
+  return diffIds.map((_, at) => own[at - below] ?? (builtHere ? ofBase(dockerfile) : NOT_TOLD))
+}
+
+/** For each layer the instruction that made it, where that is certain; base layers have none. */
 export function instructionsOfLayers(
   history: readonly HistoryEntry[],
-  facts: DockerfileFacts,
+  dockerfile: DockerfileFacts,
 ): readonly (SourceLocation | undefined)[] {
-  const keys = history.map(entry => historyKeys(entry.createdBy))
-  const instructions = makers(facts)
-  const answers = new Map<number, SourceLocation>()
-  for (const form of ['full', 'target'] as const) {
-    const wanted = grouped(instructions.map(instruction => instructionKeys(instruction)[form]))
-    const found = grouped(keys.map(key => key?.[form]))
-    for (const [key, places] of found) {
-      const own = wanted.get(key) ?? []
-      if (own.length !== places.length) continue
-      places.forEach((place, at) => {
-        const instruction = instructions[own[at] ?? -1]
-        if (instruction !== undefined) answers.set(place, instruction.location)
-      })
-    }
-  }
-  return history.flatMap((entry, at) => (entry.emptyLayer ? [] : [answers.get(at)]))
+  const layers = history.filter(entry => !entry.emptyLayer).length
+  const own = ownLayers(history, dockerfile, layers) ?? []
+  return Array.from({ length: layers }, (_, at) => own[at - layers + own.length]?.instruction)
 }
 
-/** The same contents with the instruction of each layer filled in where it is certain. */
-export function withInstructions(
-  contents: ImageContents,
-  history: readonly HistoryEntry[],
-  facts: DockerfileFacts,
-): ImageContents {
-  const places = instructionsOfLayers(history, facts)
-  if (places.length !== contents.layers.length) return contents
-  return {
-    ...contents,
-    layers: contents.layers.map((layer, at) => {
-      const instruction = places[at]
-      return instruction === undefined ? layer : { ...layer, instruction }
-    }),
-  }
-}
-
-interface Keys {
-  /** Keyword and all arguments. */
-  readonly full: string | undefined
-  /** Keyword and destination, all that the classic builder tells about COPY and ADD. */
-  readonly target: string | undefined
-}
-
-/** Layer-making instructions of the stages that the final image is made of, in the order they run. */
-function makers(facts: DockerfileFacts): readonly DockerfileInstruction[] {
-  const froms = facts.instructions.filter(instruction => instruction.keyword === 'FROM')
-  const chain = new Set<number>()
-  let at = froms.findIndex(from => from.location.line === facts.finalStage.line)
-  while (at >= 0) {
-    chain.add(at)
-    const image = /^\S+/.exec(froms[at]?.arguments ?? '')?.[0].toLowerCase()
-    at = froms
-      .slice(0, at)
-      .findLastIndex(from => / as (\S+)$/i.exec(from.arguments)?.[1]?.toLowerCase() === image)
-  }
-  return facts.instructions.filter(
-    instruction =>
-      MAKES_LAYER.has(instruction.keyword) &&
-      chain.has(instruction.stage) &&
-      !instruction.arguments.includes('<<'),
+/** The same contents with the origin of each layer filled in where it is certain. */
+export function withOrigins(contents: ImageContents, given: OriginInput): ImageContents {
+  const origins = originsOfLayers(
+    contents.layers.map(layer => layer.diffId),
+    given,
   )
+  return { ...contents, layers: contents.layers.map((layer, at) => ({ ...layer, ...origins[at] })) }
 }
 
-function instructionKeys(instruction: DockerfileInstruction): Keys {
-  const words = plain(instruction.arguments)
-  const copies = instruction.keyword === 'COPY' || instruction.keyword === 'ADD'
-  return {
-    full: `${instruction.keyword} ${words}`,
-    target: copies ? `${instruction.keyword} ${words.slice(words.lastIndexOf(' ') + 1)}` : undefined,
+function ofBase(dockerfile: DockerfileFacts | undefined): LayerOrigin {
+  const from = dockerfile?.base
+  return { origin: 'base', ...(from === undefined ? {} : { instruction: from }) }
+}
+
+/** Origins of the layers that the Dockerfile made, which are the uppermost; undefined when they are not certain. */
+function ownLayers(
+  history: readonly HistoryEntry[],
+  dockerfile: DockerfileFacts,
+  layers: number,
+): readonly LayerOrigin[] | undefined {
+  const made = history.filter(entry => !entry.emptyLayer).length
+  if (dockerfile.chain === undefined || made !== layers) return undefined
+  if (history.some(entry => entry.comment === FILLED_UP)) return undefined
+  const aligned = alignment(history, instructionsOf(dockerfile))
+  if (aligned === undefined) return undefined
+  const below = history.slice(0, history.length - aligned.length)
+  const baseLayers = below.filter(entry => !entry.emptyLayer).length
+  // Without a base nothing stands below; with one at least a layer does, or it was squashed into ours.
+  if (dockerfile.base === undefined ? below.length > 0 : baseLayers === 0) return undefined
+  return originsOf(history.slice(below.length), aligned)
+}
+
+/** Instructions of the stages that the final image is made of, in the order they run. */
+function instructionsOf(dockerfile: DockerfileFacts): readonly DockerfileInstruction[] {
+  const { chain = [], instructions } = dockerfile
+  return chain.flatMap(stage => instructions.filter(one => one.stage === stage && one.keyword !== 'FROM'))
+}
+
+type Aligned = readonly (DockerfileInstruction | undefined)[]
+
+/** The instruction behind each of the last entries of the history; undefined when not all are found. */
+function alignment(
+  history: readonly HistoryEntry[],
+  instructions: readonly DockerfileInstruction[],
+): Aligned | undefined {
+  const steps = history.map(readHistoryEntry)
+  for (let labels = 0; labels <= MAX_LABELS; labels += 1) {
+    if (labels > 0 && steps.at(-labels)?.keyword !== 'LABEL') return undefined
+    const found: (DockerfileInstruction | undefined)[] = Array.from({ length: labels }, () => undefined)
+    let at = steps.length - labels - 1
+    const complete = instructions.toReversed().every(instruction => {
+      const step = steps[at]
+      if (step !== undefined && isStepOf(step, instruction)) {
+        found.unshift(instruction)
+        at -= 1
+        return true
+      }
+      // No builder notes every instruction that changes no file (ONBUILD, ARG).
+      return !MAKES_LAYER.has(instruction.keyword)
+    })
+    if (complete) return found
   }
+  return undefined
 }
 
-function historyKeys(createdBy: string): Keys | undefined {
-  const text = createdBy.replace(/ # buildkit$/, '').trim()
-  const nop = /^(?:\|[0-9]+ .*?)?\/bin\/sh -c #\(nop\)\s+/s.exec(text)
-  if (nop !== null) return classicKeys(text.slice(nop[0].length))
-  const keyword = /^(RUN|COPY|ADD|WORKDIR) /.exec(text)?.[1]
-  const rest = keyword === undefined ? text : text.slice(keyword.length + 1)
-  if (keyword !== undefined && keyword !== 'RUN') {
-    return { full: `${keyword} ${spaced(rest.replace(/^(?:--\S+ )+/, ''))}`, target: undefined }
-  }
-  if (rest.startsWith(SHELL)) return { full: `RUN ${spaced(rest.slice(SHELL.length))}`, target: undefined }
-  const shell = ARGUMENTS.test(rest) ? rest.indexOf(` ${SHELL}`) : -1
-  if (shell !== -1) return { full: `RUN ${spaced(rest.slice(shell + SHELL.length + 1))}`, target: undefined }
-  return keyword === undefined ? undefined : { full: `RUN ${spaced(rest)}`, target: undefined }
-}
-
-function classicKeys(text: string): Keys | undefined {
-  const copy = CLASSIC_COPY.exec(text.trim())
-  if (copy !== null) return { full: undefined, target: `${copy[1] ?? ''} ${spaced(copy[2] ?? '')}` }
-  return text.startsWith('WORKDIR ') ? { full: spaced(text), target: undefined } : undefined
-}
-
-/** Arguments as one line; the JSON form becomes its words, as builders write it. */
-function plain(text: string): string {
-  if (!text.startsWith('[')) return spaced(text)
-  try {
-    const words: unknown = JSON.parse(text)
-    if (Array.isArray(words) && words.every(word => typeof word === 'string')) return spaced(words.join(' '))
-  } catch {
-    return spaced(text)
-  }
-  return spaced(text)
-}
-
-function spaced(text: string): string {
-  return text.replace(/\s+/g, ' ').trim()
-}
-
-function grouped(keys: readonly (string | undefined)[]): ReadonlyMap<string, readonly number[]> {
-  const groups = new Map<string, number[]>()
-  keys.forEach((key, at) => {
-    if (key === undefined) return
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [at])
-    else group.push(at)
+/** A layer holds what was done since the layer before it. */
+function originsOf(entries: readonly HistoryEntry[], aligned: Aligned): readonly LayerOrigin[] {
+  const origins: LayerOrigin[] = []
+  let places: SourceLocation[] = []
+  entries.forEach((entry, at) => {
+    const instruction = aligned[at]
+    const changes = instruction !== undefined && MAKES_LAYER.has(instruction.keyword)
+    // A WORKDIR that is there already makes no layer, and no difference to the next one.
+    if (changes && !(entry.emptyLayer && instruction.keyword === 'WORKDIR')) places.push(instruction.location)
+    if (entry.emptyLayer) return
+    const [place] = places
+    origins.push(
+      place !== undefined && places.length === 1 ? { origin: 'own', instruction: place } : { origin: 'own' },
+    )
+    places = []
   })
-  return groups
+  return origins
 }

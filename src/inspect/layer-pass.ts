@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { ImageContents } from '../evidence/image.js'
-import { withInstructions } from '../evidence/layer-instructions.js'
+import { withOrigins } from '../evidence/layer-instructions.js'
 import { readLayers } from '../oci/layers.js'
 import { createSearchWriter, type SearchLayout } from '../oci/search-layout.js'
 import { INPUT, type PlatformWork } from './platform-work.js'
@@ -14,7 +14,7 @@ export interface PassedLayers {
 }
 
 /**
- * One pass over the layers of the image, each layer with its Dockerfile instruction where that is certain. The files
+ * One pass over the layers of the image, each layer with its origin and Dockerfile line where they are certain. The files
  * that are to be searched for secrets are laid out on the way.
  */
 export async function passLayers(work: PlatformWork): Promise<PassedLayers> {
@@ -25,8 +25,10 @@ export async function passLayers(work: PlatformWork): Promise<PassedLayers> {
   try {
     const { contents } = await readLayers(layout, image, { visitor: writer.visitor })
     const search = { ...(await writer.finish()), dir }
-    if (dockerfile.state !== 'present') return { contents, search }
-    return { contents: withInstructions(contents, image.config.history, dockerfile.value), search }
+    const bases = work.baseLayers === undefined ? {} : { baseLayers: work.baseLayers }
+    const given = { history: image.config.history, builtHere: work.builtHere, ...bases }
+    const known = dockerfile.state === 'present' ? { ...given, dockerfile: dockerfile.value } : given
+    return { contents: withOrigins(contents, known), search }
   } finally {
     await writer.close()
   }

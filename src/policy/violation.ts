@@ -27,14 +27,21 @@ export function isAtLeast(left: Severity, right: Severity): boolean {
   return SEVERITIES.indexOf(left) <= SEVERITIES.indexOf(right)
 }
 
-/** The Dockerfile instruction that made a layer, and with it whether the layer is the repository's own. */
+/**
+ * Whether a layer came with the base image or is the repository's own, and the Dockerfile line that answers for it:
+ * the FROM of the base or the instruction. Unknown, without a line, where the layer pass could not be certain.
+ */
 export function originOfLayer(
   contents: Known<ImageContents>,
   layer: string | undefined,
 ): { readonly origin: Violation['origin']; readonly location?: SourceLocation } {
   if (contents.state !== 'present' || layer === undefined) return { origin: 'unknown' }
-  const location = contents.value.layers.find(one => one.diffId === layer)?.instruction
-  return location === undefined ? { origin: 'unknown' } : { origin: 'own', location }
+  const found = contents.value.layers.find(one => one.diffId === layer)
+  if (found === undefined) return { origin: 'unknown' }
+  const { instruction } = found
+  // Records of versions that told base layers apart in no other way have an instruction for own ones alone.
+  const origin = found.origin ?? (instruction === undefined ? 'unknown' : 'own')
+  return { origin, ...(instruction === undefined ? {} : { location: instruction }) }
 }
 
 /** Where to point when something is absent from the image: the last FROM, when there is a Dockerfile. */

@@ -1,5 +1,4 @@
 import { parseDockerfile } from '../../../src/evidence/dockerfile.js'
-import { instructionsOfLayers } from '../../../src/evidence/layer-instructions.js'
 import { reasonOf } from '../../support/reasons.js'
 
 const pin = `@sha256:${'a'.repeat(64)}`
@@ -95,78 +94,6 @@ describe('parseDockerfile, user and final stage', () => {
     ['dockerfile-too-large', `FROM ${'${v:-'.repeat(40_000)}`, {}],
   ])('refuses with %s', (reason, text, options) => {
     expect(reasonOf(() => parseDockerfile(text, 'Dockerfile', options))).toBe(reason)
-  })
-})
-
-describe('instructionsOfLayers', () => {
-  const facts = parseDockerfile(
-    [
-      'FROM base AS build', // 1
-      'RUN make', // 2
-      'FROM debian', // 3
-      'WORKDIR /app', // 4
-      'RUN apt-get update && \\', // 5
-      '    # a comment', // 6
-      '    apt-get   install curl', // 7
-      'COPY --chown=1:1 --from=build /out/app ./', // 8
-      'COPY ["a b", "/c"]', // 9
-      'RUN ["/c", "--init"]', // 10
-      'RUN true', // 11
-      'RUN true', // 12
-      'RUN <<EOT', // 13
-      'x', // 14
-      'EOT', // 15
-      'ADD z.tar /z', // 16
-    ].join('\n'),
-    'Dockerfile',
-  )
-  const at = (createdBy: readonly string[]) =>
-    instructionsOfLayers(
-      createdBy.map(text => ({
-        createdBy: text.replace(/^empty:/, ''),
-        emptyLayer: text.startsWith('empty:'),
-      })),
-      facts,
-    ).map(place => place?.line)
-
-  test.each([
-    [
-      'BuildKit',
-      [
-        '# debian.sh',
-        'WORKDIR /app',
-        'RUN /bin/sh -c apt-get update &&     apt-get   install curl # buildkit',
-      ],
-      [undefined, 4, 5],
-    ],
-    [
-      'BuildKit copies',
-      ['COPY --chown=1:1 /out/app ./ # buildkit', 'COPY a b /c # buildkit', 'ADD z.tar /z # buildkit'],
-      [8, 9, 16],
-    ],
-    [
-      'BuildKit run with arguments',
-      ['RUN |2 A=1 B=x y /bin/sh -c true # buildkit', 'RUN /bin/sh -c true # buildkit'],
-      [11, 12],
-    ],
-    ['BuildKit run in JSON form', ['RUN /c --init # buildkit'], [10]],
-    [
-      'classic',
-      [
-        '/bin/sh -c true',
-        '/bin/sh -c true',
-        '/bin/sh -c #(nop) COPY --chown=1:1 file:5a in ./ ',
-        '/bin/sh -c #(nop) ADD dir:77 in /z ',
-      ],
-      [11, 12, 8, 16],
-    ],
-    ['one text more often than in the file: unknown', ['RUN /bin/sh -c true # buildkit'], [undefined]],
-    ['a base that ran the same', ['WORKDIR /app', 'empty:WORKDIR /app'], [undefined]],
-    ['another stage', ['RUN /bin/sh -c make # buildkit'], [undefined]],
-    ['a heredoc', ['RUN /bin/sh -c <<EOT (x) # buildkit'], [undefined]],
-    ['nothing known', ['', 'bazel build', '/bin/sh -c #(nop) CMD ["x"]'], [undefined, undefined, undefined]],
-  ])('%s', (_name, createdBy, lines) => {
-    expect(at(createdBy)).toEqual(lines)
   })
 })
 
