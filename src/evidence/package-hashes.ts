@@ -87,14 +87,15 @@ function recorded(
 /** What the records of one layer say of one of its files. */
 export interface FileRecord {
   readonly hashes: readonly RecordedHash[]
-  /** True when one of the packages that recorded the file is in this layer as a whole. */
-  readonly whole: boolean
+  /** True when this layer installed one of the packages that recorded the file. */
+  readonly installed: boolean
 }
 
 /**
  * What the packages recorded in one layer say of the files that the same layer wrote, by path with links followed.
- * `find` follows links of folders and tells whether this layer wrote the file. A package is there as a whole when
- * every file it recorded was written by this layer, bar those below usr/share, which small images leave out.
+ * `find` follows links of folders and tells whether this layer wrote the file. A layer installed a package when it
+ * wrote at least half of the files that the package recorded; those below usr/share, which small images leave out,
+ * count only where there are no others. A line added to the record of a package further down does not do that.
  */
 export function layerRecords(
   records: readonly PackageRecord[],
@@ -103,15 +104,23 @@ export function layerRecords(
   const found = new Map<string, FileRecord>()
   for (const record of records) {
     const files = record.map(file => ({ ...file, at: find(file.path) }))
-    const whole = files.every(file => file.at?.here === true || file.path.startsWith('usr/share/'))
+    const installed = isInstalled(files)
     for (const { at, hash } of files) {
       if (at?.here !== true) continue
       const before = found.get(at.path)
       found.set(at.path, {
         hashes: [...(before?.hashes ?? []), hash],
-        whole: whole || before?.whole === true,
+        installed: installed || before?.installed === true,
       })
     }
   }
   return found
+}
+
+function isInstalled(
+  files: readonly { readonly path: string; readonly at: { readonly here: boolean } | undefined }[],
+): boolean {
+  const others = files.filter(file => !file.path.startsWith('usr/share/'))
+  const counted = others.length > 0 ? others : files
+  return counted.filter(file => file.at?.here === true).length * 2 >= counted.length
 }

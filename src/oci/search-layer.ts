@@ -39,8 +39,7 @@ const PACKED = ['1f8b08', 'fd377a585a00', '28b52ffd', '504b0304', '377abcaf271c'
 
 /**
  * Sorts the files of one layer: those to be searched, and those that need not or cannot be. A file is left out as a
- * package's own only where this very layer wrote the package's record, all files of the package, and this file with
- * the hash of the record. It is named as a package's where this layer's records claim it and no hash contradicts.
+ * package's own only where this very layer installed the package and wrote the file with the hash of the record. It is named as a package's where this layer's records claim it and no hash contradicts.
  */
 export function planLayer(
   layer: LayerDescriptor,
@@ -59,7 +58,7 @@ export function planLayer(
   const unchanged = new Map<string, number>()
   const others = files.filter(file => {
     const record = records.get(file.path)
-    if (record?.whole !== true || file.size < SHORTEST || !isRecorded(file, record, spool)) return true
+    if (record?.installed !== true || file.size < SHORTEST || !isRecorded(file, record, spool)) return true
     unchanged.set(file.path, file.size)
     leftOut.push({ path: file.path, reason: 'package-unchanged' })
     return false
