@@ -178,18 +178,23 @@ const DATABASE_ROWS: readonly Row[] = [
   },
 ]
 
-const ENGINE_ROWS: readonly Row[] = [
-  {
-    what: 'the engine is missing',
-    stage: 'build',
-    reason: 'engine-missing',
-    text: /[Dd]ocker/,
-    arrange: async ({ bench }) => ({
-      subject: null,
-      env: { DOCKER_HOST: `unix://${await bench.folder('engine')}/docker.sock` },
-    }),
-  },
-]
+/** An engine that is asked for is not replaced by another that this machine has. */
+const ENGINE_ROWS: readonly Row[] = (
+  [
+    ['docker', /engine docker: no Docker engine answers/],
+    ['buildx', /engine buildx: buildx is neither on PATH nor a plugin of docker/],
+  ] as const
+).map(([engine, text]) => ({
+  what: `the engine ${engine} is missing`,
+  stage: 'build',
+  reason: 'engine-missing',
+  text,
+  arrange: async ({ bench }) => ({
+    subject: null,
+    args: ['--engine', engine],
+    env: { DOCKER_HOST: `unix://${await bench.folder('engine')}/docker.sock` },
+  }),
+}))
 
 /** A row of the registry that can lie: `lie` decides for this repository alone. */
 function registryRow(given: {
