@@ -95,7 +95,7 @@ async function ready(buildx: Buildx, output: () => string): Promise<string> {
     await sleep(PAUSE_MS)
   }
   const last = neutralise(output()).trim().split('\n').slice(-5).join('\n')
-  const message = `The BuildKit of this run did not start. Its last lines:\n${last}`
+  const message = `The BuildKit of this run did not start. Name another engine, or a builder. Its last lines:\n${last}`
   throw new GateError('tool', { reason: 'buildkit-not-started', message })
 }
 

@@ -85,7 +85,7 @@ function because(built: BuiltImage, why: string): BuiltImage {
 }
 
 function cannot(texts: readonly string[]): GateError {
-  const message = `${texts.join('; ')}. Leave these inputs out, or use another engine; nothing is dropped in silence.`
+  const message = `${texts.join('; ')}. Leave these inputs out, or use an engine that can (buildx can do all of them); nothing is dropped in silence.`
   return new GateError('config', { reason: 'engine-cannot', message })
 }
 
