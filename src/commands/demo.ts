@@ -88,7 +88,9 @@ async function gateVariant(run: Demo, variant: 'vulnerable' | 'fixed'): Promise<
   const values: Readonly<Record<string, string>> = {
     image: `${run.host}/demo/app`,
     context: join(example, variant),
-    ...(run.engine === 'layout' ? { subject: `oci-layout:${join(example, 'layouts', variant)}` } : {}),
+    ...(run.engine === 'layout'
+      ? { subject: `oci-layout:${join(example, 'layouts', variant)}` }
+      : { engine: run.engine }),
     policy: join(example, variant, '.github', 'portcullis.yml'),
     database: join(run.services.programRoot, 'data', 'demo-db.tar.gz'),
     publish: 'always',
