@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { describeError, GateError } from '../errors.js'
+import { hideSecrets } from '../evidence/exposed.js'
 import { PROJECT_URI } from '../evidence/project.js'
-import type { ImageSubject } from '../evidence/subject.js'
-import { countFindings, countPackages, endingOf } from '../record/assemble.js'
+import { countFindings, countPackages, countSecretSearch, endingOf } from '../record/assemble.js'
 import { evidenceDocument } from '../record/evidence-document.js'
 import { RECORD_SCHEMA, type Problem, type RunRecord } from '../record/record.js'
+import { parseRecord } from '../record/parse.js'
 import { recordText } from '../report/render.js'
 import { renderSummary } from '../report/summary.js'
 import { subjectText } from '../request.js'
@@ -92,6 +93,7 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
   const { request, services } = run
   const { evidence, context, verdict = null } = facts
   const counts = countFindings(evidence ?? null)
+  const secretSearch = countSecretSearch(evidence ?? null)
   const document = evidence ? evidenceDocument(evidence) : null
   const signal = services.signal.aborted ? stopSignal(services.signal.reason) : undefined
   const ending = endingOf({
@@ -100,7 +102,7 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
     release: facts.release,
     ...(signal ? { signal } : {}),
   })
-  return {
+  const record: RunRecord = {
     schema: RECORD_SCHEMA,
     portcullis: { version: programVersion(), project: PROJECT_URI },
     command: run.command ?? 'gate',
@@ -117,11 +119,13 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
     ...ending,
     problems: log.problems,
     stages: log.stages,
-    subject: subjectOf(facts),
+    subject: facts.built?.layout.subject ?? null,
     engine: facts.built?.engine ?? null,
     ...(facts.built?.bases === undefined ? {} : { bases: facts.built.bases }),
+    ...(facts.built?.build === undefined ? {} : { build: facts.built.build }),
     imageId: facts.built?.layout.subject.platforms[0]?.configDigest ?? null,
     isolation: evidence?.isolation.state === 'present' ? evidence.isolation.value : null,
+    ...(secretSearch === undefined ? {} : { secretSearch }),
     tools: factsOf(facts.tools ?? {}),
     database: evidence?.database.state === 'present' ? evidence.database.value : null,
     packages: countPackages(evidence ?? null),
@@ -132,11 +136,12 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
     files: facts.files,
     warnings: [...log.warnings, ...(verdict?.warnings ?? [])],
   }
+  return withoutExposed(record, facts.exposed ?? [])
 }
 
-/** As the evidence has it, where there is some: without what may not be repeated. */
-function subjectOf({ evidence, built }: Facts): ImageSubject | null {
-  return evidence?.subject.state === 'present' ? evidence.subject.value : (built?.layout.subject ?? null)
+/** The record without the secrets of the image configuration, wherever it repeats them. */
+function withoutExposed(record: RunRecord, exposed: readonly string[]): RunRecord {
+  return exposed.length === 0 ? record : parseRecord(hideSecrets(JSON.stringify(record), exposed))
 }
 
 function stopSignal(reason: unknown): 'SIGINT' | 'SIGTERM' | undefined {

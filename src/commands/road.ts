@@ -22,6 +22,7 @@ import { readDockerfile } from './dockerfile.js'
 import { reportFolder, type Road } from './run.js'
 import { readKevFeed } from './kev.js'
 import type { Plan } from './plan.js'
+import { buildRecord } from './provenance-facts.js'
 import { refuseUnusableSigstore } from './signing.js'
 import { toolServices } from './tool-services.js'
 import { loadPolicy } from './policy-file.js'
@@ -82,7 +83,7 @@ export const ROAD: Road = {
     return {
       value: {
         ...{ layout, engine, database },
-        ...(asked === undefined ? {} : { asked }),
+        ...(asked === undefined ? {} : { asked, build: buildRecord(request, given.facts.startedAt) }),
         ...(bases === undefined ? {} : { bases }),
       },
       detail: `${words}, ${hashed.objects} blobs hashed, ${size(hashed.bytes)}${why}`,
@@ -116,6 +117,7 @@ export const ROAD: Road = {
       kev: await readKevFeed(services.programRoot),
       released: notConfigured(),
     }
+    facts.exposed = inspection.exposed
     const evidence = withoutExposed(gathered, inspection.exposed)
     return { value: evidence, detail: inspectWords(evidence), problems: inspection.problems }
   },

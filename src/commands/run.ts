@@ -7,7 +7,7 @@ import type { PreparedDatabase } from '../inspect/database.js'
 import type { OpenLayout } from '../oci/reader.js'
 import type { ResolvedPolicy } from '../policy/resolve.js'
 import type { Verdict } from '../policy/verdict.js'
-import type { BaseRecord, ReleaseRecord, ReportFile, RunRecord } from '../record/record.js'
+import type { BaseRecord, BuildRecord, ReleaseRecord, ReportFile, RunRecord } from '../record/record.js'
 import type { ReleaseOutcome } from '../release/request.js'
 import type { Request } from '../request.js'
 import type { Services } from '../services.js'
@@ -37,6 +37,8 @@ export interface Facts {
   tools?: ToolSet
   built?: Built
   evidence?: Evidence
+  /** Secrets in the configuration of the image, which nothing may repeat. Never written. */
+  exposed?: readonly string[]
   verdict?: Verdict
   release: ReleaseRecord
   files: readonly ReportFile[]
@@ -71,6 +73,8 @@ export interface Built {
   /** What was asked of the engine; absent for an image that was ready. */
   readonly asked?: BuildRequest
   readonly bases?: readonly BaseRecord[]
+  /** For the provenance; absent for an image that was ready. */
+  readonly build?: BuildRecord
   /** Absent where nothing is scanned any more. */
   readonly database?: PreparedDatabase
 }

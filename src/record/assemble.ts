@@ -1,8 +1,8 @@
 import { comparablePurl } from '../evidence/purl.js'
-import { SEVERITIES, type Severity } from '../evidence/scan.js'
+import { NOT_SEARCHED, SEVERITIES, type Severity } from '../evidence/scan.js'
 import type { Evidence } from '../evidence/evidence.js'
 import type { RuleResult, Verdict } from '../policy/verdict.js'
-import type { Problem, ReleaseRecord, RunRecord } from './record.js'
+import type { Problem, ReleaseRecord, RunRecord, SecretSearch } from './record.js'
 
 /** How a run ended: the outcome, the exit code of the program and one stable word why. */
 export interface Ending {
@@ -91,6 +91,24 @@ export function countFindings(evidence: Evidence | null): Readonly<Record<Severi
 
 function worse(left: Severity, right: Severity): Severity {
   return SEVERITIES.indexOf(left) <= SEVERITIES.indexOf(right) ? left : right
+}
+
+/** What was searched for secrets on all platforms; undefined where a search is missing or did not count. */
+export function countSecretSearch(evidence: Evidence | null): SecretSearch | undefined {
+  let searched = 0
+  const left = new Map<SecretSearch['notSearched'][number]['reason'], number>()
+  for (const { secrets } of evidence?.platforms ?? []) {
+    if (secrets.state !== 'present' || secrets.value.searched === undefined) return undefined
+    searched += secrets.value.searched
+    for (const { reason, files } of secrets.value.notSearched ?? [])
+      left.set(reason, (left.get(reason) ?? 0) + files)
+  }
+  if (!evidence?.platforms.length) return undefined
+  const notSearched = NOT_SEARCHED.flatMap(reason => {
+    const files = left.get(reason)
+    return files === undefined ? [] : [{ reason, files }]
+  })
+  return { searched, notSearched }
 }
 
 /** Packages of all platforms, each purl without qualifiers counted once. */

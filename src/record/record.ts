@@ -2,7 +2,8 @@ import type { ErrorCode } from '../errors.js'
 import type { Digest } from '../evidence/digest.js'
 import type { SignerIdentity } from '../evidence/identity.js'
 import type { Stage } from '../evidence/known.js'
-import type { Severity } from '../evidence/scan.js'
+import type { BuildParameters } from '../evidence/provenance.js'
+import type { NotSearched, Severity } from '../evidence/scan.js'
 import type { ImageSubject } from '../evidence/subject.js'
 import type { DatabaseFacts, Isolation, ToolFacts } from '../evidence/tooling.js'
 import type { Outcome, Verdict } from '../policy/verdict.js'
@@ -78,6 +79,18 @@ export type BaseRecord =
   | { readonly reference: string; readonly state: 'pinned' | 'resolved'; readonly digest: Digest }
   | { readonly reference: string; readonly state: 'unresolved'; readonly why: string }
 
+/** A build as it was asked for from outside, and when the run began. */
+export interface BuildRecord {
+  readonly parameters: BuildParameters
+  readonly startedAt: string
+}
+
+/** How many files were searched for secrets, and how many were not, by reason; over all platforms. */
+export interface SecretSearch {
+  readonly searched: number
+  readonly notSearched: readonly Omit<NotSearched, 'examples'>[]
+}
+
 /** The whole run as one document; every report is rendered from it. */
 export interface RunRecord {
   readonly schema: typeof RECORD_SCHEMA
@@ -101,11 +114,21 @@ export interface RunRecord {
   readonly stages: readonly StageRecord[]
   readonly subject: ImageSubject | null
   /** The engine that built the image and why it was the one; null for an image that was ready. */
-  readonly engine: { readonly name: string; readonly version: string; readonly why?: string } | null
+  readonly engine: {
+    readonly name: string
+    readonly version: string
+    readonly why?: string
+    /** How an engine without a daemon kept the steps of the build apart from the job. */
+    readonly isolation?: 'oci' | 'rootless' | 'chroot'
+  } | null
   /** The images that the Dockerfile is built from; absent where nothing was built. */
   readonly bases?: readonly BaseRecord[]
+  /** What the build was asked; absent where nothing was built. */
+  readonly build?: BuildRecord
   readonly imageId: Digest | null
   readonly isolation: Isolation | null
+  /** What was searched for secrets, over all platforms; absent where nothing was. */
+  readonly secretSearch?: SecretSearch
   readonly tools: readonly ToolFacts[]
   readonly database: DatabaseFacts | null
   readonly packages: number

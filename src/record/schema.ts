@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { count, digest, instant, list, severity, sha256, slug, stage, text, word } from './bounds.js'
+import { NOT_SEARCHED } from '../evidence/scan.js'
+import { count, digest, instant, list, map, severity, sha256, slug, stage, text, word } from './bounds.js'
 import { databaseFacts, imageSubject, isolation, toolFacts } from './image-schema.js'
 import { RECORD_SCHEMA } from './record.js'
 import { outcome, verdict } from './verdict-schema.js'
@@ -70,6 +71,21 @@ const trigger = z.strictObject({
   trusted: z.boolean(),
 })
 
+const buildRecord = z.strictObject({
+  parameters: z.strictObject({
+    image: word,
+    context: word,
+    file: word,
+    target: word.exactOptional(),
+    buildArgs: list(text, 10_000),
+    platforms: list(word, 1000),
+    labels: map(text),
+    network: word.exactOptional(),
+    secrets: list(word, 1000),
+  }),
+  startedAt: instant,
+})
+
 const exitCode = z.literal([0, 1, 2, 3, 130, 143])
 
 /** Exit codes that an outcome can have. */
@@ -109,10 +125,24 @@ export const recordSchema = z
     problems: list(problem, 10_000),
     stages: list(stageRecord, 1000),
     subject: imageSubject.nullable(),
-    engine: z.strictObject({ name: word, version: word, why: text.exactOptional() }).nullable(),
+    engine: z
+      .strictObject({
+        name: word,
+        version: word,
+        why: text.exactOptional(),
+        isolation: z.enum(['oci', 'rootless', 'chroot']).exactOptional(),
+      })
+      .nullable(),
     bases: list(baseRecord, 1000).exactOptional(),
+    build: buildRecord.exactOptional(),
     imageId: digest.nullable(),
     isolation: isolation.nullable(),
+    secretSearch: z
+      .strictObject({
+        searched: count,
+        notSearched: list(z.strictObject({ reason: z.enum(NOT_SEARCHED), files: count }), 100),
+      })
+      .exactOptional(),
     tools: list(toolFacts, 100),
     database: databaseFacts.nullable(),
     packages: count,

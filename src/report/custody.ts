@@ -1,5 +1,5 @@
 import type { Isolation } from '../evidence/tooling.js'
-import type { BaseRecord, RunRecord } from '../record/record.js'
+import type { BaseRecord, RunRecord, SecretSearch } from '../record/record.js'
 import { counted } from './headline.js'
 import { size } from './sections.js'
 
@@ -54,15 +54,29 @@ function releaseLinks(record: RunRecord): readonly Link[] {
 }
 
 function judgementLinks(record: RunRecord): readonly Link[] {
-  const { verdict, evidence, database, isolation } = record
+  const { verdict, evidence, database, isolation, secretSearch } = record
   return [
     ...(verdict
       ? [['Policy', `${verdict.policy.origin}, ${withPrefix(verdict.policy.digest)}`] as const]
       : []),
     ...(evidence ? [['Evidence', `${evidence.path}, sha256:${evidence.sha256}`] as const] : []),
     ...(database ? [['Advisories', `${database.updatedAt}, sha256:${database.sha256}`] as const] : []),
+    ...(secretSearch === undefined ? [] : [['Searched for secrets', searchWords(secretSearch)] as const]),
     ...(isolation === null ? [] : [['Scanners ran', ISOLATION[isolation]] as const]),
   ]
+}
+
+const LEFT_OUT: Readonly<Record<SecretSearch['notSearched'][number]['reason'], string>> = {
+  'package-unchanged': 'unchanged in a package',
+  'package-compiled': 'compiled from such',
+  compressed: 'packed',
+  'too-large': 'too large',
+}
+
+function searchWords({ searched, notSearched }: SecretSearch): string {
+  const left = notSearched.map(({ reason, files }) => `${files} ${LEFT_OUT[reason]}`)
+  const words = counted(searched, 'file', 'files')
+  return left.length === 0 ? words : `${words}; not searched: ${left.join(', ')}`
 }
 
 function withPrefix(digest: string): string {
