@@ -10,18 +10,30 @@ export async function packDatabase(dir: string, archive: string): Promise<string
   return archive
 }
 
+/** Packs the Java database of `DIR/java-db` as its own distribution does. */
+export async function packJavaDatabase(folder: string, archive: string): Promise<string> {
+  await run('/bin/tar', ['-C', folder, '-czf', archive, 'trivy-java.db', 'metadata.json'])
+  return archive
+}
+
+const KINDS = {
+  db: { title: 'db.tar.gz', layer: 'application/vnd.aquasec.trivy.db.layer.v1.tar+gzip' },
+  'java-db': { title: 'javadb.tar.gz', layer: 'application/vnd.aquasec.trivy.javadb.layer.v1.tar+gzip' },
+} as const
+
 /**
  * Pushes a packed database as an OCI artifact in the form that Trivy reads (one layer of its own media type, with a
  * title); returns the digest of its manifest.
  */
-export async function pushDatabase(archive: string, layoutDir: string, reference: string): Promise<Digest> {
+export async function pushDatabase(
+  archive: string,
+  layoutDir: string,
+  reference: string,
+  kind: keyof typeof KINDS = 'db',
+): Promise<Digest> {
   const config = await writeBlob(layoutDir, 'application/vnd.aquasec.trivy.config.v1+json', '{}')
-  const layer = await writeBlob(
-    layoutDir,
-    'application/vnd.aquasec.trivy.db.layer.v1.tar+gzip',
-    await readFile(archive),
-  )
-  const titled = { ...layer, annotations: { 'org.opencontainers.image.title': 'db.tar.gz' } }
+  const layer = await writeBlob(layoutDir, KINDS[kind].layer, await readFile(archive))
+  const titled = { ...layer, annotations: { 'org.opencontainers.image.title': KINDS[kind].title } }
   const manifest = await writeBlob(
     layoutDir,
     MEDIA.manifest,
