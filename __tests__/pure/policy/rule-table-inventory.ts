@@ -45,8 +45,12 @@ function withContents(
 }
 
 function earlier(key: 'linkedMetadata' | 'hiddenPackages'): Evidence {
-  const { [key]: _, ...contents } = sampleContents()
-  return goodEvidence({ platforms: [samplePlatform(AMD, { contents: present(contents) })] })
+  const { linkedMetadata, hiddenPackages, ...rest } = sampleContents()
+  const kept =
+    key === 'hiddenPackages'
+      ? linkedMetadata !== undefined && { linkedMetadata }
+      : hiddenPackages !== undefined && { hiddenPackages }
+  return goodEvidence({ platforms: [samplePlatform(AMD, { contents: present({ ...rest, ...kept }) })] })
 }
 
 const hiding = (changes: Partial<HiddenPackage> = {}): Partial<ImageContents> => ({
