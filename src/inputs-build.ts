@@ -119,6 +119,9 @@ function caches(reading: Reading, name: 'cache-from' | 'cache-to'): readonly str
       const why =
         "type=gha needs the runner's token, which no engine is given. Use type=registry or type=local."
       refuse(reading, name, why)
+    } else if (name === 'cache-to' && /(?:^|,)type=inline(?:,|$)/.test(text)) {
+      const why = 'type=inline would be part of the image, which is judged before any cache is written.'
+      refuse(reading, name, `${why} Use type=registry or type=local.`)
     } else if (text.startsWith('-')) {
       refuse(reading, name, `expected type=TYPE,… or an image on each line, got '${text}'.`)
     }

@@ -224,6 +224,7 @@ it.each<[Values, string]>([
   [{ secrets: 'id=a,env=GITHUB_ENV' }, 'secrets: GITHUB_ENV belongs to the runner'],
   [{ ssh: '/run/agent' }, "ssh: expected default or ID=SOCKET on each line, got '/run/agent'."],
   [{ 'cache-to': 'type=gha,mode=max' }, "cache-to: type=gha needs the runner's token"],
+  [{ 'cache-to': 'type=inline' }, 'cache-to: type=inline would be part of the image'],
   [{ 'cache-from': '--x' }, "cache-from: expected type=TYPE,… or an image on each line, got '--x'."],
   [{ builder: '--x' }, "builder: '--x' is not the name of a builder."],
   [{ platforms: 'amd64' }, "platforms: expected os/arch or os/arch/variant, got 'amd64'."],

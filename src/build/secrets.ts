@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { GateError } from '../errors.js'
 import { BUILD_SECRET_VARIABLES } from '../tools/grants.js'
 import type { BuildSecret } from './build-request.js'
@@ -44,17 +45,30 @@ async function valueOf(
   secret: BuildSecret,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
-  const value =
-    'env' in secret
-      ? (environment[secret.env] ?? '')
-      : await readFile(secret.file, 'utf8').catch((cause: unknown) => {
-          const message = `the file of secret '${secret.id}' cannot be read`
-          throw refuse('secret-missing', message, cause)
-        })
+  const value = 'env' in secret ? (environment[secret.env] ?? '') : await contentOf(secret.id, secret.file)
   if ('env' in secret && value === '')
     throw refuse('secret-missing', `the variable ${secret.env} of secret '${secret.id}' is not set`)
   if (Buffer.byteLength(value) <= MAX_SECRET) return value
-  throw refuse('secret-too-large', `secret '${secret.id}' is larger than 500 KiB`)
+  throw tooLarge(secret.id)
+}
+
+/** Never waits: a pipe that nobody writes to would hold the run. */
+async function contentOf(id: string, file: string): Promise<string> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
+    throw refuse('secret-missing', `the file of secret '${id}' cannot be read`, cause)
+  })
+  try {
+    const stat = await handle.stat()
+    if (!stat.isFile()) throw refuse('secret-missing', `the file of secret '${id}' is no plain file`)
+    if (stat.size > MAX_SECRET) throw tooLarge(id)
+    return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+}
+
+function tooLarge(id: string): GateError {
+  return refuse('secret-too-large', `secret '${id}' is larger than 500 KiB`)
 }
 
 /** The value and each of its lines: what a program prints of it. */
