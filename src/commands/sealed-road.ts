@@ -48,14 +48,22 @@ export function sealedRoad(place: SealedPlace, record: RunRecord): Road {
       const judged = judge({ policy, evidence, phases: ['source'], now: decidedAt(record) })
       const stops = enforcedOutcome(judged.results)
       const verdict = { ...judged, blocks: stops !== null && judged.blocks }
-      return { value: { dockerfile: evidence.dockerfile, verdict }, detail: `sealed ${Math.max(0, Math.round(age / 60_000))} min ago` }
+      return {
+        value: { dockerfile: evidence.dockerfile, verdict },
+        detail: `sealed ${Math.max(0, Math.round(age / 60_000))} min ago`,
+      }
     },
 
     build: async () => {
       const { layout, record: said } = await sealed()
       const bytes = layout.blobs.reduce((sum, blob) => sum + blob.size, 0)
       const detail = `sealed image, ${layout.blobs.length} blobs hashed, ${size(bytes)}`
-      return { value: { layout, engine: said.engine }, detail }
+      const { engine, bases, build } = said
+      const made = {
+        ...(bases === undefined ? {} : { bases }),
+        ...(build === undefined ? {} : { build }),
+      }
+      return { value: { layout, engine, ...made }, detail }
     },
 
     inspect: async given => {

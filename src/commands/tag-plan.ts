@@ -12,11 +12,12 @@ export interface TagPlan {
 const RELEASE =
   /^refs\/tags\/v?(?<major>0|[1-9]\d*)\.(?<minor>0|[1-9]\d*)\.(?<patch>0|[1-9]\d*)(?:-(?<pre>[0-9A-Za-z.-]+))?$/
 const SHORT_COMMIT = 12
-const NONE: TagPlan = { tags: [], movable: [] }
+/** Nothing is tagged. */
+export const NO_TAGS: TagPlan = { tags: [], movable: [] }
 
 /** The tags that were asked for, with `auto` replaced; undefined where `auto` means nothing here. */
 export function tagPlan(request: Pick<Request, 'tags' | 'overwrite'>, trigger: Trigger): TagPlan | undefined {
-  const automatic = request.tags.includes(AUTO) ? automaticTags(trigger) : NONE
+  const automatic = request.tags.includes(AUTO) ? automaticTags(trigger) : NO_TAGS
   if (automatic === undefined) return undefined
   const tags = request.tags.flatMap(tag => (tag === AUTO ? automatic.tags : [tag]))
   const movable = [...automatic.movable, ...request.overwrite]

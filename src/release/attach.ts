@@ -2,6 +2,7 @@ import type { Digest } from '../evidence/digest.js'
 import type { ImageReference } from '../evidence/reference.js'
 import { attachBundle } from '../registry/attach.js'
 import type { Credentials } from '../registry/credentials.js'
+import { STATEMENT_ANNOTATION, statementHash } from './resume.js'
 import type { SignedStatement } from './sign.js'
 
 /** One bundle on one digest. */
@@ -21,7 +22,7 @@ export interface AttachTarget {
   readonly requestMs?: number
 }
 
-/** Attaches every bundle to each of its subjects, one after another. */
+/** Attaches every bundle to each of its subjects where it does not hang yet, one after another. */
 export async function attachAll(
   target: AttachTarget,
   statements: readonly SignedStatement[],
@@ -29,15 +30,22 @@ export async function attachAll(
   const attached: Attached[] = []
   for (const signed of statements) {
     for (const digest of signed.subjects) {
-      const referrer = await attachBundle({
-        ...target,
-        digest,
-        bundle: signed.bundle,
-        predicateType: signed.predicateType,
-        annotations: target.rehearsal ? { 'portcullis.rehearsal': 'true' } : {},
-      })
+      const referrer = signed.attached.get(digest) ?? (await attachOne(target, signed, digest))
       attached.push({ signed, attachedTo: digest, referrer })
     }
   }
   return attached
+}
+
+async function attachOne(target: AttachTarget, signed: SignedStatement, digest: Digest): Promise<Digest> {
+  return await attachBundle({
+    ...target,
+    digest,
+    bundle: signed.bundle,
+    predicateType: signed.predicateType,
+    annotations: {
+      [STATEMENT_ANNOTATION]: statementHash(signed),
+      ...(target.rehearsal ? { 'portcullis.rehearsal': 'true' } : {}),
+    },
+  })
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { GateError } from '../errors.js'
 import type { Digest } from '../evidence/digest.js'
 import type { PlatformEvidence } from '../evidence/evidence.js'
+import { provenanceStatement } from '../evidence/provenance.js'
 import type { SbomDocument } from '../evidence/sbom.js'
 import {
   cyclonedxStatement,
@@ -33,22 +34,24 @@ export interface PlannedStatement {
 const MAX_SBOM_BYTES = 96 * 1024 * 1024
 
 /**
- * Every statement but the summary: one signature over index and children; for each child the SBOMs and the
- * vulnerability report that the evidence holds, each with that child as its only subject. A document on disk that
- * is not the one of the evidence is GateError `integrity`.
+ * Every statement but the summary: one signature, and the provenance of what was built here, over index and children;
+ * for each child the SBOMs and the vulnerability report that the evidence holds, each with that child as its only
+ * subject. The same evidence and verdict give the same bytes, so that a release that broke can be gone on with. A
+ * document on disk that is not the one of the evidence is GateError `integrity`.
  */
-export async function planStatements(
-  request: ReleaseRequest,
-  now: Date,
-): Promise<readonly PlannedStatement[]> {
+export async function planStatements(request: ReleaseRequest): Promise<readonly PlannedStatement[]> {
   const { subject } = request.layout
   const named = { ...subject, name: request.image.name }
   const planned = [plan('signature', signatureStatement(named, isRehearsal(request)))]
+  if (request.provenance !== undefined) {
+    const facts = { ...request.provenance, image: named, rehearsal: isRehearsal(request) }
+    planned.push(plan('provenance', provenanceStatement(facts)))
+  }
   for (const child of subject.platforms) {
     const evidence = request.evidence.platforms.find(one => one.platform === child.platform)
     if (evidence === undefined) continue
     planned.push(...(await planSboms(request, child, evidence)))
-    planned.push(...planVulnerabilities(request, child, evidence, now))
+    planned.push(...planVulnerabilities(request, child, evidence))
   }
   return planned
 }
@@ -57,7 +60,6 @@ export async function planStatements(
 export function planSummary(
   request: ReleaseRequest,
   inputs: readonly { readonly predicateType: string; readonly bundleSha256: string }[],
-  now: Date,
 ): PlannedStatement {
   const { policy, verdict, image, version } = request
   const statement = summaryStatement({
@@ -67,7 +69,7 @@ export function planSummary(
     policy: { uri: policy.origin, sha256: policy.digest },
     inputs,
     passed: verdict.outcome === 'pass',
-    timeVerified: now.toISOString(),
+    timeVerified: verdict.decidedAt,
     rehearsal: isRehearsal(request),
   })
   return plan('summary', statement)
@@ -100,7 +102,6 @@ function planVulnerabilities(
   request: ReleaseRequest,
   child: PlatformImage,
   evidence: PlatformEvidence,
-  now: Date,
 ): readonly PlannedStatement[] {
   const { tools, database } = request.evidence
   const scanner = tools.state === 'present' ? tools.value.find(tool => tool.name === 'trivy') : undefined
@@ -110,7 +111,7 @@ function planVulnerabilities(
     scan: evidence.vulnerabilities.value,
     scanner: { name: scanner.name, version: scanner.version },
     database: database.value,
-    scannedAt: now.toISOString(),
+    scannedAt: request.verdict.decidedAt,
   })
   return [plan(`${platformSlug(child)}.vulnerabilities`, statement)]
 }

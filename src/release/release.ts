@@ -16,6 +16,7 @@ import { closeLedger, noteFailure, startLedger, type Ledger } from './ledger.js'
 import { planStatements, planSummary, signedDigests } from './plan.js'
 import { preflight, pushLayout, type SeenTag } from './push.js'
 import type { ReleaseOutcome, ReleaseRequest, ReleaseServices } from './request.js'
+import { readEarlier } from './resume.js'
 import { openSigner, type SignedStatement } from './sign.js'
 import { openKeySignatory, type Signatory } from './signatory.js'
 import { setTag } from './tag.js'
@@ -129,7 +130,7 @@ async function signAndVerify(work: Work, signatory: Signatory): Promise<readonly
     {
       image: request.image,
       credentials,
-      created: services.now().toISOString(),
+      created: request.verdict.decidedAt,
       rehearsal: request.signing.kind !== 'none' && request.signing.rehearsal,
       signal: services.signal,
       requestMs: registry.limits.answerMs,
@@ -153,8 +154,9 @@ async function signAndVerify(work: Work, signatory: Signatory): Promise<readonly
 }
 
 async function signAll(work: Work, signatory: Signatory): Promise<readonly SignedStatement[]> {
-  const { services, request, ledger } = work
-  const signer = await openSigner(signatory, request)
+  const { request, ledger, registry } = work
+  const earlier = await readEarlier(registry, signatory, signedDigests(request))
+  const signer = await openSigner(signatory, request, earlier)
   try {
     const keep = (one: SignedStatement): void => {
       ledger.files.push({
@@ -164,9 +166,9 @@ async function signAll(work: Work, signatory: Signatory): Promise<readonly Signe
         size: one.bundle.byteLength,
       })
     }
-    const signed = await signer.signEach(await planStatements(request, services.now()))
+    const signed = await signer.signEach(await planStatements(request))
     signed.forEach(keep)
-    const summary = await signer.sign(planSummary(request, signed, services.now()))
+    const summary = await signer.sign(planSummary(request, signed))
     keep(summary)
     return [...signed, summary]
   } finally {

@@ -1,4 +1,5 @@
 import type { Evidence } from '../evidence/evidence.js'
+import type { BuildFacts } from '../evidence/provenance.js'
 import type { ImageReference } from '../evidence/reference.js'
 import type { OpenLayout } from '../oci/reader.js'
 import type { ResolvedPolicy } from '../policy/resolve.js'
@@ -58,6 +59,8 @@ export interface ReleaseRequest {
   readonly policy: ResolvedPolicy
   readonly evidence: Evidence
   readonly verdict: Verdict
+  /** How the image was built; absent for one that was ready. */
+  readonly provenance?: Omit<BuildFacts, 'image' | 'rehearsal'>
   /** Our own version, for the verification summary. */
   readonly version: string
   /** Where the SBOM documents of the evidence lie and where bundles and public key are written. Absolute. */

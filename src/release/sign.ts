@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import pLimit from 'p-limit'
 import { GateError } from '../errors.js'
 import { MAX_BUNDLE_BYTES, parseBundle } from '../evidence/bundle.js'
+import type { Digest } from '../evidence/digest.js'
+import { writeWhole } from '../tools/report-folder.js'
 import type { PlannedStatement } from './plan.js'
+import type { Earlier } from './resume.js'
 import type { Signatory } from './signatory.js'
 
 /** A statement and the bundle that carries it, on disk and in memory. */
@@ -13,10 +16,12 @@ export interface SignedStatement extends PlannedStatement {
   readonly file: string
   readonly bundle: Buffer
   readonly bundleSha256: string
+  /** Where an earlier run attached it already: digest -> referrer. */
+  readonly attached: ReadonlyMap<Digest, Digest>
 }
 
 export interface Signer {
-  /** Signs one statement and writes `bundles/SLUG.sigstore.json`. */
+  /** Signs one statement, unless an earlier run of this release did, and writes `bundles/SLUG.sigstore.json`. */
   readonly sign: (statement: PlannedStatement) => Promise<SignedStatement>
   /** Signs several statements, two at a time, and keeps their order. */
   readonly signEach: (statements: readonly PlannedStatement[]) => Promise<readonly SignedStatement[]>
@@ -29,6 +34,7 @@ const PARALLEL = 2
 export async function openSigner(
   signatory: Pick<Signatory, 'sign'>,
   folders: { readonly workDir: string; readonly reportDir: string },
+  earlier: Earlier,
 ): Promise<Signer> {
   const dir = await mkdtemp(join(folders.workDir, 'sign-'))
   await mkdir(join(folders.reportDir, 'bundles'), { recursive: true })
@@ -36,10 +42,15 @@ export async function openSigner(
     const statement = join(dir, `${planned.slug}.json`)
     const file = join('bundles', `${planned.slug}.sigstore.json`)
     const bundle = join(folders.reportDir, file)
-    await writeFile(statement, planned.payload, { mode: 0o600 })
     await rm(bundle, { force: true })
-    await signatory.sign({ statement, bundle })
-    return { ...planned, file, ...(await readSigned(bundle, planned)) }
+    const kept = await earlier.find(planned)
+    if (kept !== undefined) await writeWhole(bundle, kept.bundle)
+    else {
+      await writeFile(statement, planned.payload, { mode: 0o600 })
+      await signatory.sign({ statement, bundle })
+    }
+    const attached = kept?.attached ?? new Map<Digest, Digest>()
+    return { ...planned, file, attached, ...(await readSigned(bundle, planned)) }
   }
   async function signEach(statements: readonly PlannedStatement[]): Promise<readonly SignedStatement[]> {
     const limit = pLimit(PARALLEL)

@@ -5,6 +5,7 @@ import type { ReleaseOutcome, ReleaseRequest } from '../../../src/release/reques
 import { releaseImage } from '../../../src/release/release.js'
 import { verifyAsConsumer } from '../../../src/release/verify.js'
 import { attachBundle } from '../../../src/registry/attach.js'
+import { NOTHING_EARLIER } from '../../../src/release/resume.js'
 import { openSigner } from '../../../src/release/sign.js'
 import { openKeySignatory } from '../../../src/release/signatory.js'
 import { planStatements } from '../../../src/release/plan.js'
@@ -208,8 +209,8 @@ test('an image that carries only an SBOM attestation is not taken as signed, tho
   await pushLayout({ commands, program: crane }, request.image, request.layout)
   const folders = { ...request, privateDir: request.workDir }
   const key = await openKeySignatory(desk.services, request.signing, folders)
-  const signer = await openSigner(key, request)
-  const planned = (await planStatements(request, NOW)).find(one => one.predicateType === PREDICATE.spdx)
+  const signer = await openSigner(key, request, NOTHING_EARLIER)
+  const planned = (await planStatements(request)).find(one => one.predicateType === PREDICATE.spdx)
   if (planned === undefined) throw new Error('no SBOM is planned')
   const { bundle } = await signer.sign(planned)
   await attachBundle({

@@ -5,12 +5,13 @@ import { z } from 'zod'
 import { PREDICATE } from '../../../src/evidence/statement.js'
 import { generateRehearsalKey } from '../../../src/release/key.js'
 import { planStatements } from '../../../src/release/plan.js'
+import { NOTHING_EARLIER } from '../../../src/release/resume.js'
 import { openSigner } from '../../../src/release/sign.js'
 import { openKeySignatory } from '../../../src/release/signatory.js'
 import { verifyInProcess, type BundleExpectation } from '../../../src/release/trust.js'
 import { NO_ROOTS, NO_SERVICES } from '../../../src/tools/cosign.js'
 import { verifyBundle } from '../../../src/tools/cosign-verify.js'
-import { NOW, openDesk, type Desk } from '../../support/release-desk.js'
+import { openDesk, type Desk } from '../../support/release-desk.js'
 import { reasonOfAsync } from '../../support/reasons.js'
 
 const bundleSchema = z.looseObject({
@@ -31,8 +32,8 @@ beforeAll(async () => {
   const folders = { ...request, privateDir: request.workDir }
   const key = await openKeySignatory(desk.services, request.signing, folders)
   if (key.trust.kind !== 'key') throw new Error('the desk signs with a key')
-  const signer = await openSigner(key, request)
-  const [planned] = await planStatements(request, NOW)
+  const signer = await openSigner(key, request, NOTHING_EARLIER)
+  const [planned] = await planStatements(request)
   if (planned === undefined) throw new Error('nothing is planned')
   const signed = await signer.sign(planned)
   good = {
