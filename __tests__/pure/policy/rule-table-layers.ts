@@ -179,13 +179,13 @@ export const LAYER_TABLE = {
       'a database of another kind',
       'unknown',
       system({ databases: ['dpkg', 'apk'] }),
-      'the image says it is debian, and has a apk package database',
+      'the image says it is debian, and has a package database of apk',
     ],
     [
       'an rpm database in use on Debian',
       'unknown',
       system({ databases: ['dpkg', 'rpm'], packages: ['deb', 'rpm'] }),
-      'has a rpm package database',
+      'has a package database of rpm',
     ],
     [
       'packages without a database',

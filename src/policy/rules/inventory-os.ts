@@ -66,7 +66,7 @@ function releaseDoubts(
   release: ReleaseFacts | undefined,
   databases: readonly string[],
 ): KnownSystem | string {
-  const what = `the image has a ${databases.join(' and a ')} package database`
+  const what = `the image has a package database (${databases.join(', ')})`
   if (release === undefined) {
     return `${what} but no os-release that can be read, so its packages were matched with nothing`
   }
@@ -82,7 +82,7 @@ function releaseDoubts(
 function strangers(known: KnownSystem, databases: readonly string[]): readonly string[] {
   return databases
     .filter(kind => kind !== known.database)
-    .map(kind => `the image says it is ${known.id}, and has a ${kind} package database`)
+    .map(kind => `the image says it is ${known.id}, and has a package database of ${kind}`)
 }
 
 function changes(system: SystemFacts, layers: Platform['contents']['layers']): readonly string[] {
