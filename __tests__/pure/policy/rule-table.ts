@@ -55,12 +55,32 @@ function platformLacks(kind: 'contents' | 'vulnerabilities' | 'secrets' | 'sboms
   return goodEvidence({ platforms: [samplePlatform(AMD, { [kind]: gone() })] })
 }
 
+/** A secret at a path that a package owns in the final tree; only the search knows whose file it was. */
+function searchedSecret(owner?: string): Evidence {
+  const finding = sampleSecret({ path: 'usr/bin/python3', ...(owner !== undefined && { owner }) })
+  const secrets = present({ imageId: imageId(AMD), findings: [finding], searched: 4, notSearched: [] })
+  return goodEvidence({ platforms: [samplePlatform(AMD, { secrets })] })
+}
+
 function withUser(user: string): Evidence {
   return goodEvidence({ subject: present(sampleSubject([AMD], sampleConfig({ user }))) })
 }
 
-function withDatabase(updatedAt: string): Evidence {
-  return goodEvidence({ database: present({ sha256: 'd'.repeat(64), size: 1, updatedAt, origin: 'folder' }) })
+function withDatabase(updatedAt: string, java?: string): Evidence {
+  const one = (date: string) => ({
+    sha256: 'd'.repeat(64),
+    size: 1,
+    updatedAt: date,
+    origin: 'folder',
+  })
+  const database = { ...one(updatedAt), ...(java !== undefined && { java: one(java) }) }
+  return goodEvidence({ database: present(database) })
+}
+
+function withInBand(platform: string, found: boolean): Evidence {
+  const expected = { id: 'CVE-1', purl: 'pkg:npm/a@1', severity: 'critical', found: true }
+  const inBand = [{ ...expected, platform, ecosystem: 'npm', found }]
+  return goodEvidence({ canary: present({ expected: [expected], inBand, notCovered: [] }) })
 }
 
 function withSboms(changes: Partial<ReturnType<typeof sampleSboms>>): Evidence {
@@ -231,6 +251,8 @@ export const TABLE: Readonly<Record<RuleId, readonly Row[]>> = {
         ],
       }),
     ],
+    ['file of a package, as the search says', 'pass', searchedSecret('pkg:deb/python3@3.11')],
+    ['another file than the package’s at its path', 'fail', searchedSecret()],
     ['no files', 'not-applicable', empty(scratch)],
     ['scan missing', 'unknown', platformLacks('secrets')],
     [
@@ -277,6 +299,9 @@ export const TABLE: Readonly<Record<RuleId, readonly Row[]>> = {
       }),
     ],
     ['nothing expected', 'unknown', goodEvidence({ canary: present({ expected: [] }) })],
+    ['found in the image', 'pass', withInBand(AMD, true)],
+    ['lost in the image', 'unknown', withInBand(AMD, false)],
+    ['found in the image of another platform', 'unknown', withInBand('linux/s390x', true)],
     ['missing', 'unknown', goodEvidence({ canary: gone() })],
   ],
   'database.age': [
@@ -286,6 +311,9 @@ export const TABLE: Readonly<Record<RuleId, readonly Row[]>> = {
     ['5 minutes ahead', 'pass', withDatabase('2026-11-22T12:05:00Z')],
     ['over 5 minutes ahead', 'unknown', withDatabase('2026-11-22T12:05:01Z')],
     ['no date', 'unknown', withDatabase('')],
+    ['Java, 48 h', 'pass', withDatabase('2026-11-22T06:00:00Z', '2026-11-20T12:00:00Z')],
+    ['Java, over 48 h', 'unknown', withDatabase('2026-11-22T06:00:00Z', '2026-11-20T11:59:59Z')],
+    ['Java, ahead', 'unknown', withDatabase('2026-11-22T06:00:00Z', '2026-11-22T12:05:01Z')],
     ['missing', 'unknown', goodEvidence({ database: gone() })],
   ],
   'tool.verified': [

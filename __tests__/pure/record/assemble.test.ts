@@ -5,6 +5,7 @@ import type { RuleResult } from '../../../src/policy/verdict.js'
 import {
   countFindings,
   countPackages,
+  countSecretSearch,
   endingOf,
   withReleasedResults,
   type Ending,
@@ -257,4 +258,35 @@ describe('counts', () => {
     expect(countFindings(given)).toEqual(counts(expected))
     expect(countPackages(given)).toBe(packages)
   })
+})
+
+describe('what was searched for secrets', () => {
+  const search = (searched: number | undefined, compressed: number) => ({
+    imageId: digestOf('a'),
+    findings: [],
+    ...(searched !== undefined && { searched }),
+    notSearched:
+      compressed === 0 ? [] : [{ reason: 'compressed' as const, files: compressed, examples: ['a'] }],
+  })
+  const given = (...scans: readonly (ReturnType<typeof search> | null)[]): Evidence => {
+    const one = evidence([[]])
+    const [platform] = one.platforms
+    if (platform === undefined) throw new Error('one platform was expected')
+    const secretsOf = (scan: ReturnType<typeof search> | null) =>
+      scan === null ? missing<never>('inspect', 'it failed') : present(scan)
+    return { ...one, platforms: scans.map(scan => ({ ...platform, secrets: secretsOf(scan) })) }
+  }
+
+  it.each([
+    ['one platform', given(search(3, 2)), { searched: 3, notSearched: [{ reason: 'compressed', files: 2 }] }],
+    [
+      'all platforms together',
+      given(search(3, 2), search(4, 0)),
+      { searched: 7, notSearched: [{ reason: 'compressed', files: 2 }] },
+    ],
+    ['a search that is missing', given(search(3, 0), null), undefined],
+    ['a record that did not count', given(search(undefined, 0)), undefined],
+    ['no platform', given(), undefined],
+    ['nothing at all', null, undefined],
+  ])('%s', (_, one, expected) => expect(countSecretSearch(one)).toEqual(expected))
 })

@@ -24,3 +24,19 @@ test('a record of an earlier version, without reason and bases, reads the same',
   expect(links).toContainEqual(['Built by', 'docker 29.1.0'])
   expect(links.filter(([what]) => what === 'Base')).toEqual([])
 })
+
+test.each([
+  [[], '1 file'],
+  [
+    [
+      { reason: 'package-unchanged', files: 10 },
+      { reason: 'package-compiled', files: 3 },
+      { reason: 'compressed', files: 2 },
+      { reason: 'too-large', files: 1 },
+    ] as const,
+    '1 file; not searched: 10 unchanged in a package, 3 compiled from such, 2 packed, 1 too large',
+  ],
+])('says what was searched for secrets, and what was not', (notSearched, words) => {
+  const links = custody(aRecord({ secretSearch: { searched: 1, notSearched } }))
+  expect(links).toContainEqual(['Searched for secrets', words])
+})
