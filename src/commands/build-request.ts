@@ -4,6 +4,7 @@ import type { BuildRequest, BuildSecret, CheckedBase } from '../build/build-requ
 import { sourceLabels } from '../build/labels.js'
 import { GateError } from '../errors.js'
 import type { RunContext } from '../github/context.js'
+import { openLayout } from '../oci/reader.js'
 import type { Request, SecretSource } from '../request.js'
 import type { Environment } from '../services.js'
 import { contextFolder, dockerfilePath } from './dockerfile.js'
@@ -63,13 +64,19 @@ async function placedContexts(
   const placed = Object.entries(contexts).map(async ([name, value]) => {
     const asked = { input: 'build-contexts', name, path: value }
     if (value.startsWith('oci-layout://')) {
-      const [, path = '', rest = ''] = /^oci-layout:\/\/(.*?)((?:@sha256:[0-9a-f]{64})?)$/.exec(value) ?? []
-      return [name, `oci-layout://${await insidePath({ ...asked, path }, context)}${rest}`] as const
+      const [, path = '', digest = ''] = /^oci-layout:\/\/(.*?)(?:@(sha256:[0-9a-f]{64}))?$/.exec(value) ?? []
+      const dir = await insidePath({ ...asked, path }, context)
+      return [name, `oci-layout://${dir}@${digest === '' ? await digestOf(dir, name) : digest}`] as const
     }
     if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(value)) return [name, value] as const
     return [name, await insidePath(asked, context)] as const
   })
   return Object.fromEntries(await Promise.all(placed))
+}
+
+/** The digest of the only image, or index of images, in a layout: engines want one, and it cannot move. */
+async function digestOf(dir: string, name: string): Promise<string> {
+  return (await openLayout(dir, { name })).subject.digest
 }
 
 async function placedSecret(secret: SecretSource, context: RunContext): Promise<BuildSecret> {

@@ -1,10 +1,12 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { buildRequest } from '../../../src/commands/build-request.js'
 import { GateError } from '../../../src/errors.js'
 import { terminalContext, type RunContext } from '../../../src/github/context.js'
 import { readInputs } from '../../../src/inputs.js'
+import { openLayout } from '../../../src/oci/reader.js'
+import { ROOT } from '../../support/tools.js'
 
 const DIGEST = `sha256:${'d'.repeat(64)}`
 
@@ -75,6 +77,14 @@ test('an image as context gets the digest that was looked up', async () => {
   })
 })
 
+test('a layout as context gets the digest of its only image', async () => {
+  await cp(join(ROOT, 'examples', 'app', 'layouts', 'fixed'), join(workspace, 'base'), { recursive: true })
+  const { subject } = await openLayout(join(workspace, 'base'), { name: 'base' })
+  const { buildContexts } = await asked({ 'build-contexts': 'base=oci-layout://base' })
+  expect(buildContexts).toEqual({ base: `oci-layout://${join(workspace, 'base')}@${subject.digest}` })
+  await expect(asked({ 'build-contexts': 'base=oci-layout://lib' })).rejects.toThrow('blobs')
+})
+
 type Values = (away: string) => Readonly<Record<string, string>>
 
 /** `away` is a path outside, from the workspace. */
@@ -85,7 +95,7 @@ const ROWS: readonly (readonly [string, Values, 'both' | 'event'])[] = [
   ['a linked layout', () => ({ 'build-contexts': `a=oci-layout://linked-folder@${DIGEST}` }), 'both'],
   ['a secret outside', away => ({ secrets: `id=t,src=${away}/token` }), 'event'],
   ['a folder outside', away => ({ 'build-contexts': `a=${away}` }), 'event'],
-  ['a layout outside', away => ({ 'build-contexts': `a=oci-layout://${away}` }), 'event'],
+  ['a layout outside', away => ({ 'build-contexts': `a=oci-layout://${away}@${DIGEST}` }), 'event'],
 ]
 
 test.each(ROWS)('%s is refused where it must be', async (_, values, refusedOn) => {
