@@ -52,7 +52,7 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
     stage: 'policy',
     work: async () => {
       const { value, ...result } = await road.policy(given, context)
-      return { ...result, value: { policy: value, plan: planOf({ request, context, policy: value }) } }
+      return { ...result, value: { policy: value, plan: planOf({ ...given, context, policy: value }) } }
     },
   })
   facts.plan = plan

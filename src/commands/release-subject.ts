@@ -1,12 +1,15 @@
 import { parseImageName, type ImageReference } from '../evidence/reference.js'
 import { releaseImage } from '../release/release.js'
-import type { ReleaseOutcome, Signing } from '../release/request.js'
+import type { ReleaseOutcome } from '../release/request.js'
 import { bundleVerifyCommand } from '../release/verify-command.js'
 import { programVersion } from '../version.js'
 import type { Commands } from '../tools/command.js'
 import { serveRegistry } from '../tools/crane.js'
+import { ancestryOf, type CommitPlace } from '../tools/git.js'
 import { toolOf } from '../tools/tool-set.js'
+import { provenanceOf } from './provenance-facts.js'
 import { registryCommands } from './registry-commands.js'
+import { signingOf } from './signing.js'
 import { reportFolder, type Given, type ReleaseInput } from './run.js'
 
 /** Stage 8: hands the judged image to the room `release`, with the registry and the credentials that were asked for. */
@@ -15,6 +18,8 @@ export async function releaseSubject(given: Given, input: ReleaseInput): Promise
   const { commands, close } = await registryCommands(given)
   try {
     const image = await targetImage(given, commands, input)
+    const commit = commitOf(given)
+    const provenance = provenanceOf(given, input)
     const outcome = await releaseImage(
       {
         commands,
@@ -28,8 +33,10 @@ export async function releaseSubject(given: Given, input: ReleaseInput): Promise
       {
         layout: input.built.layout,
         image,
-        tags: request.tags,
-        signing: signing(given, input, image),
+        ...input.plan.tags,
+        ...(commit === undefined ? {} : { descends: revision => ancestryOf(commands, commit, revision) }),
+        ...(provenance === undefined ? {} : { provenance }),
+        signing: signingOf(given, input.plan, image),
         policy: input.policy,
         evidence: input.evidence,
         verdict: input.verdict,
@@ -46,18 +53,17 @@ export async function releaseSubject(given: Given, input: ReleaseInput): Promise
   }
 }
 
+/** The commit that is released, and where its history is; only an event knows it. */
+function commitOf({ facts }: Given): CommitPlace | undefined {
+  const { trigger, workspace } = facts.context ?? {}
+  if (trigger?.commit === undefined || workspace === undefined) return undefined
+  return { commit: trigger.commit, repository: workspace }
+}
+
 /** An embedded registry is gone when the run ends: what stays true is the signature bundle beside the record. */
 function withLastingCommand(outcome: ReleaseOutcome, dir: string): ReleaseOutcome {
   const verifyCommand = bundleVerifyCommand(outcome.record, { cosign: 'cosign', dir })
   return verifyCommand === undefined ? outcome : { ...outcome, record: { ...outcome.record, verifyCommand } }
-}
-
-/** A release to a registry on loopback is a rehearsal, and its statements say so. */
-function signing(given: Given, input: ReleaseInput, image: ImageReference): Signing {
-  const { request, services } = given
-  if (input.plan.sign === 'none' || request.key === undefined) return { kind: 'none' }
-  const password = services.environment['COSIGN_PASSWORD'] ?? ''
-  return { kind: 'key', key: request.key, password, rehearsal: image.loopback }
 }
 
 /** The name to push to: as asked, or the same path in a registry that lives as long as this stage. */

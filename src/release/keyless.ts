@@ -15,7 +15,8 @@ type Keyless = Extract<Signing, { readonly kind: 'keyless' }>
 /**
  * Signs as the job that runs: with certificates for its identity tokens. Asks for the first token, and refuses an
  * identity that the policy does not list (`identity-not-allowed`, config), before anything is pushed. What is signed
- * must then verify as exactly this run of this workflow.
+ * must then verify as exactly this job: every field but the run, so that a second attempt can go on with what the
+ * first one attached.
  */
 export async function openKeylessSignatory(
   services: ReleaseServices,
@@ -41,7 +42,7 @@ export async function openKeylessSignatory(
     trust: {
       kind: 'identity',
       ...{ trustedRoot: sigstore.trustedRoot, proofs: sigstore.proofs },
-      ...{ expected: identity, allowed: given.identities },
+      ...{ expected: withoutRun(identity), allowed: given.identities },
     },
     name: `${identity.subject} (${identity.issuer})`,
     ...{ fingerprint: null, identity, files: [file] },
@@ -51,6 +52,11 @@ export async function openKeylessSignatory(
       return Promise.resolve()
     },
   }
+}
+
+function withoutRun(identity: SignerIdentity): SignerIdentity {
+  const fields = Object.entries(identity).filter(([name]) => name !== 'run')
+  return { issuer: identity.issuer, subject: identity.subject, ...Object.fromEntries(fields) }
 }
 
 function checkOf(identity: SignerIdentity, sigstore: Sigstore, trustedRootFile: string | null): SignerCheck {
