@@ -14,7 +14,7 @@ import { toolPath } from './tools.js'
 export interface Bench {
   readonly dir: string
   readonly commands: Commands
-  readonly database: (source: string) => Promise<PreparedDatabase>
+  readonly database: (source: string, sizesFile?: string) => Promise<PreparedDatabase>
   readonly inspect: (given: InspectGiven) => Promise<Inspection & { readonly reportDir: string }>
   readonly close: () => Promise<void>
 }
@@ -41,7 +41,11 @@ export async function openBench(): Promise<Bench> {
   return {
     dir,
     commands,
-    database: source => prepareDatabase({ commands, tools: tools({}) }, { source, workDir }),
+    database: (source, sizesFile) =>
+      prepareDatabase(
+        { commands, tools: tools({}) },
+        { source, workDir, ...(sizesFile !== undefined && { sizesFile }) },
+      ),
     inspect: async given => {
       const reportDir = await mkdtemp(join(dir, 'report-'))
       const inspection = await inspectImage(

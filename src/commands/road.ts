@@ -8,18 +8,22 @@ import { prepareDatabase } from '../inspect/database.js'
 import { inspectImage } from '../inspect/inspect.js'
 import { hashBlobs } from '../oci/blobs.js'
 import { openLayout } from '../oci/reader.js'
+import { databaseDoubts } from '../policy/database-doubts.js'
 import { enforcedOutcome, judge } from '../policy/evaluate.js'
 import { isolationProblem, type ResolvedPolicy } from '../policy/resolve.js'
 import { evidenceDocument, parseEvidence } from '../record/evidence-document.js'
+import type { Problem } from '../record/record.js'
 import { counted } from '../report/headline.js'
 import { size } from '../report/sections.js'
+import { databaseSizesFile } from '../tools/cache.js'
 import type { Commands } from '../tools/command.js'
 import { SCAN_MS } from '../tools/scanner.js'
 import { installTools } from '../tools/install.js'
-import { factsOf, type ToolSet } from '../tools/tool-set.js'
+import { factsOf, toolOf, type ToolSet } from '../tools/tool-set.js'
+import { resolveBases, withDigests, type ResolvedBases } from './base-digests.js'
 import { buildSubject } from './build-subject.js'
 import { readDockerfile } from './dockerfile.js'
-import { reportFolder, type Road } from './run.js'
+import { reportFolder, type Given, type Road } from './run.js'
 import { readKevFeed } from './kev.js'
 import type { Plan } from './plan.js'
 import { buildRecord } from './provenance-facts.js'
@@ -55,24 +59,31 @@ export const ROAD: Road = {
     return { value: tools, detail: toolWords(tools) }
   },
 
-  sources: async ({ services, request }, { context, policy }) => {
-    const dockerfile = await readDockerfile(request, context)
+  sources: async (given, { context, policy }) => {
+    const { services, request } = given
+    const read = await readDockerfile(request, context)
+    const bases = request.subject.kind === 'build' ? await basesOf(given, read) : undefined
+    const dockerfile = bases === undefined ? read : withDigests(read, bases.records)
     const evidence = { ...NOTHING, dockerfile }
     const judged = judge({ policy, evidence, phases: ['source'], now: services.clock() })
     const stops = enforcedOutcome(judged.results)
     const verdict = { ...judged, blocks: stops !== null && judged.blocks }
     return {
-      value: { dockerfile, verdict },
+      value: { dockerfile, verdict, ...(bases === undefined ? {} : { bases }) },
       detail: dockerfile.state === 'present' ? dockerfile.value.file : 'no Dockerfile',
     }
   },
 
-  build: async (given, { context, tools, dockerfile }) => {
+  build: async (given, { context, tools, bases: looked }) => {
     const { services, request, commands } = given
-    const building = buildSubject(given, { context, tools, dockerfile })
+    const building = buildSubject(given, { context, tools, ...(looked === undefined ? {} : { bases: looked }) })
     const preparing = prepareDatabase(
-      { commands, tools, signal: services.signal },
-      { source: request.database ?? '', workDir: services.workDir },
+      { commands, tools, signal: services.signal, log: line => services.progress.note(line) },
+      {
+        source: request.database ?? '',
+        workDir: services.workDir,
+        sizesFile: databaseSizesFile(services.environment),
+      },
     )
     const [image, database] = await bothOf(building, preparing)
     const layout = await openLayout(image.layoutDir, { name: request.image })
@@ -123,8 +134,10 @@ export const ROAD: Road = {
   },
 
   judge: ({ services }, { policy, evidence }) => {
-    const verdict = judge({ policy, evidence, phases: ['source', 'image'], now: services.clock() })
-    return Promise.resolve({ value: verdict, detail: verdict.outcome })
+    const now = services.clock()
+    const verdict = judge({ policy, evidence, phases: ['source', 'image'], now })
+    const problems = databaseProblems(evidence, policy, now)
+    return Promise.resolve({ value: verdict, detail: verdict.outcome, problems })
   },
 
   release: async (given, input) => {
@@ -137,6 +150,22 @@ export const ROAD: Road = {
 function withoutExposed(evidence: Evidence, exposed: readonly string[]): Evidence {
   if (exposed.length === 0) return evidence
   return parseEvidence(hideSecrets(evidenceDocument(evidence).text, exposed))
+}
+
+/** What no rule may be turned off for: databases that are dated ahead, or that lost most of their size. */
+function databaseProblems(evidence: Evidence, policy: ResolvedPolicy, now: Date): readonly Problem[] {
+  if (evidence.database.state !== 'present') return []
+  const { minSizeBytes } = policy.database
+  const given = { now, ...(minSizeBytes !== undefined && { minSizeBytes }) }
+  return databaseDoubts(evidence.database.value, given).map(doubt => ({
+    ...{ stage: 'judge', code: 'evidence' },
+    ...doubt,
+  }))
+}
+
+/** What the registries say of the bases, asked before anything is built. */
+async function basesOf(given: Given, dockerfile: Known<DockerfileFacts>): Promise<ResolvedBases> {
+  return await resolveBases(given, dockerfile, toolOf(given.facts.tools ?? {}, 'crane').program)
 }
 
 /** Evidence before anything was built. */

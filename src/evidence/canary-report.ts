@@ -26,10 +26,9 @@ export function withoutCanaryText(text: string, about: DerivedReport): string {
   const report = object.parse(JSON.parse(text))
   const artifact = report['ArtifactID']
   const ids = { before: artifact, after: artifact === about.derived.imageId ? about.imageId : artifact }
-  const { Results: results, ...rest } = report
-  const kept = ownResults(results, about, ids)
+  const kept = ownResults(report['Results'], about, ids)
   const clean = {
-    ...rest,
+    ...without(report, ['Results']),
     ...('ArtifactID' in report && { ArtifactID: ids.after }),
     ...('Metadata' in report && { Metadata: ownMetadata(object.parse(report['Metadata']), about) }),
     ...(kept.length > 0 && { Results: kept }),
@@ -96,11 +95,10 @@ function ownResults(results: unknown, about: DerivedReport, ids: Ids): readonly 
     const emptied = had > 0 && packages?.length === 0 && (findings?.length ?? 0) === 0
     // The system's own result is there without packages too; one of languages only with some.
     if (emptied && result['Class'] !== 'os-pkgs') return []
-    const { Packages: _packages, Vulnerabilities: _findings, ...rest } = result
     const target = String(result['Target'])
     return [
       {
-        ...rest,
+        ...without(result, ['Packages', 'Vulnerabilities']),
         ...(packages?.length && { Packages: packages }),
         ...(findings?.length && { Vulnerabilities: findings.map(row => renewed(row, target, ids)) }),
       },
@@ -126,8 +124,12 @@ function renewed(row: Readonly<Record<string, unknown>>, target: string, ids: Id
     `sha256:${createHash('sha256')
       .update([textOf(id), ...parts].join(':'))
       .digest('hex')}`
-  const { Fingerprint: old, ...rest } = row
-  return old === printOf(ids.before) ? { ...row, Fingerprint: printOf(ids.after) } : rest
+  if (row['Fingerprint'] !== printOf(ids.before)) return without(row, ['Fingerprint'])
+  return { ...row, Fingerprint: printOf(ids.after) }
+}
+
+function without(row: Readonly<Record<string, unknown>>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(row).filter(([name]) => !names.includes(name)))
 }
 
 function textOf(value: unknown): string {

@@ -1,3 +1,4 @@
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -5,6 +6,7 @@ import { describeError, GateError } from '../errors.js'
 import type { Digest } from '../evidence/digest.js'
 import type { DatabaseFacts, JavaDatabaseFacts } from '../evidence/tooling.js'
 import { headDigest } from '../tools/crane.js'
+import { readDatabaseSizes, rememberDatabaseSize } from '../tools/database-sizes.js'
 import { downloadDatabase, writeTrivyFiles } from '../tools/trivy.js'
 import { downloadArchive, isFetchable, unpackDatabase } from './database-archive.js'
 import {
@@ -57,11 +59,12 @@ interface Located {
  * `source`: `auto` (or empty), a folder with `trivy.db` or `db/trivy.db`, a `.tar.gz` file, either with `file:`
  * before it, an OCI reference (with `oci:` before it or not), or the address of a `db.tar.gz` (https, or http on
  * loopback). A folder or archive may hold the Java database too, in `java-db/` beside `db/`. Refuses one that is unreachable, missing, empty, truncated, undated or of another schema, each with its
- * own reason. Its age is judged later, and what is in it is proved by the canary.
+ * own reason. Its age and its size are judged later (`sizesFile` remembers what each place gave the last time), and
+ * what is in it is proved by the canary.
  */
 export async function prepareDatabase(
   services: DatabaseServices,
-  request: { readonly source?: string; readonly workDir: string },
+  request: { readonly source?: string; readonly workDir: string; readonly sizesFile?: string },
 ): Promise<PreparedDatabase> {
   const source = await understand(request.source?.trim() ?? 'auto')
   await mkdir(request.workDir, { recursive: true })
@@ -75,8 +78,32 @@ export async function prepareDatabase(
   await checkDatabaseFile(join(dir, 'db', DATABASE_FILE))
   await copyHashed(located.metadata, join(dir, 'db', METADATA_FILE))
   const { origin, manifest } = located
+  const lastSize = await lastSizeOf(services, request.sizesFile, { place: placeOf(source, origin), size })
   const java = javaPreparer(services, located.java, { cacheDir: dir, workDir: work })
-  return { dir, facts: { sha256, size, ...metadata, origin, ...(manifest && { manifest }) }, java }
+  const more = { ...(manifest && { manifest }), ...(lastSize !== undefined && { lastSize }) }
+  return { dir, facts: { sha256, size, ...metadata, origin, ...more }, java }
+}
+
+/** The place that sizes are remembered by: a repository, an address, or the hash of a path of this machine. */
+function placeOf(source: Source, origin: string): string {
+  if (source.kind === 'oci') return withoutVersion(origin)
+  if (source.kind === 'url') return origin
+  return `${source.kind} ${createHash('sha256').update(source.path).digest('hex')}`
+}
+
+/** The size that this place gave the last time, in bytes. A size that is less than half of it is not remembered. */
+async function lastSizeOf(
+  services: DatabaseServices,
+  sizesFile: string | undefined,
+  seen: { readonly place: string; readonly size: number },
+): Promise<number | undefined> {
+  if (sizesFile === undefined) return undefined
+  const { sizes, note } = await readDatabaseSizes(sizesFile)
+  if (note !== undefined) services.log?.(note)
+  const last = Object.hasOwn(sizes, seen.place) ? sizes[seen.place] : undefined
+  if (last === undefined || seen.size * 2 >= last)
+    await rememberDatabaseSize(sizesFile, { ...seen, unique: randomUUID() })
+  return last
 }
 
 async function understand(source: string): Promise<Source> {

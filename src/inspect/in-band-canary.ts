@@ -57,8 +57,12 @@ export async function scanWithCanary(
   return {
     scan: withoutCanaryRows(whole, { added, imageId }),
     text: withoutCanaryText(text, { derived, imageId, token: plan.token }),
-    facts: { inBand: readings.map(({ reported: _, ...sighting }) => sighting), notCovered },
+    facts: { inBand: readings.map(sightingOf), notCovered },
   }
+}
+
+function sightingOf({ platform, ecosystem, id, purl, severity, found }: InBandSighting): InBandSighting {
+  return { platform, ecosystem, id, purl, severity, found }
 }
 
 /** The scanner's answer on the same packages by another road. */

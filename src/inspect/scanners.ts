@@ -22,6 +22,7 @@ export interface DatabaseServices {
   /** Trivy is needed for OCI references; with crane they are pinned by digest before the download. */
   readonly tools: InspectTools
   readonly signal?: AbortSignal
+  readonly log?: (line: string) => void
 }
 
 /** The scanners with their private configuration. */

@@ -2,6 +2,7 @@ import { canonicalJson, sha256Hex } from '../evidence/canonical.js'
 import type { AllowedIdentity } from '../evidence/identity.js'
 import type { Isolation } from '../evidence/tooling.js'
 import type { Severity } from '../evidence/scan.js'
+import type { AttestationKind } from '../evidence/verification.js'
 import type { PolicyDocument } from './document.js'
 import { readProfile } from './profiles.js'
 import { RULE_IDS } from './rule-ids.js'
@@ -26,8 +27,11 @@ export interface PolicyTerms {
     readonly fixableOnly: boolean
     readonly graceDays: Readonly<Record<Severity, number>>
   }
-  readonly database: { readonly maxAgeHours: number }
+  /** `minSizeBytes` absent: nobody said, so the size is held against the public floor and the last one. */
+  readonly database: { readonly maxAgeHours: number; readonly minSizeBytes?: number }
   readonly image: { readonly requiredLabels: readonly string[] }
+  /** Null: of any age. */
+  readonly attestations: { readonly require: readonly AttestationKind[]; readonly maxAgeDays: number | null }
   readonly inventory: { readonly unexplained: { readonly max: number } }
   readonly rules: Readonly<Record<RuleId, RuleSetting>>
   readonly exceptions: readonly PolicyException[]
@@ -107,12 +111,19 @@ function termsOf(layers: readonly PolicyValues[]): PolicyTerms {
     },
     database: {
       maxAgeHours: last(layers, 'database.max_age_hours', values => values.database?.max_age_hours),
+      ...minSizeOf(layers),
     },
     image: { requiredLabels: last(layers, 'image.required_labels', values => values.image?.required_labels) },
     inventory: {
       unexplained: {
         max: last(layers, 'inventory.unexplained.max', values => values.inventory?.unexplained?.max),
       },
+    },
+    attestations: {
+      require: last(layers, 'attestations.require', values => values.attestations?.require),
+      maxAgeDays:
+        layers.findLast(one => one.attestations?.max_age_days !== undefined)?.attestations?.max_age_days ??
+        null,
     },
     rules: rulesOf(layers),
     exceptions: layers.findLast(values => values.exceptions !== undefined)?.exceptions ?? [],
@@ -130,6 +141,11 @@ function allowedOf(one: PolicySigner): AllowedIdentity {
   const ids = { repositoryId: repositoryId?.toString(), ownerId: ownerId?.toString(), runnerEnvironment }
   const given = Object.entries(ids).filter(([, value]) => value !== undefined)
   return { ...same, ...Object.fromEntries(given) }
+}
+
+function minSizeOf(layers: readonly PolicyValues[]): { readonly minSizeBytes?: number } {
+  const said = layers.map(values => values.database?.min_size_bytes).findLast(size => size !== undefined)
+  return said === undefined ? {} : { minSizeBytes: said }
 }
 
 function graceOf(layers: readonly PolicyValues[]): Record<Severity, number> {

@@ -1,6 +1,9 @@
 import * as z from 'zod'
 import { RULE_IDS } from './rule-ids.js'
 
+/** Kinds of statement, as evidence/statement.ts names them. */
+const ATTESTATIONS = ['signature', 'provenance', 'spdx', 'cyclonedx', 'vulnerabilities', 'summary'] as const
+
 /** Profiles that exist. */
 export const PROFILE_NAMES = ['recommended'] as const
 
@@ -116,8 +119,30 @@ export const policySchema = z
           .describe('Days after publication in which a finding does not count.'),
       })
       .optional(),
-    database: z.strictObject({ max_age_hours: z.int().min(1).max(8760).optional() }).optional(),
+    database: z
+      .strictObject({
+        max_age_hours: z.int().min(1).max(8760).optional(),
+        min_size_bytes: z
+          .int()
+          .min(0)
+          .max(2 ** 40)
+          .optional()
+          .describe('A smaller vulnerability database is not believed.'),
+      })
+      .optional(),
     image: z.strictObject({ required_labels: z.array(labelName).max(50).optional() }).optional(),
+    attestations: z
+      .strictObject({
+        require: z
+          .array(z.enum(ATTESTATIONS))
+          .min(1)
+          .max(ATTESTATIONS.length)
+          .optional()
+          .describe('Statements that must be there: of index and images, or one for each image.'),
+        max_age_days: days.min(1).optional().describe('Older scans and summaries do not count.'),
+      })
+      .optional()
+      .describe('What portcullis verify asks of an image in a registry.'),
     inventory: z
       .strictObject({
         unexplained: z
@@ -149,7 +174,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
     'secrets',
     'sbom',
     'licenses',
-    'attestations',
     'kubernetes',
     'workflow',
     'external',

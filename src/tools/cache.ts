@@ -1,6 +1,6 @@
 import { access, constants, lstat, mkdir, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import type { CatalogAsset } from './catalog.js'
 
 /** Where assets are kept from run to run: below the runner's tool cache, else the user's cache folder. */
@@ -13,6 +13,11 @@ export function toolCacheFolder(environment: Readonly<Record<string, string | un
   const [own, runner, xdg] = named.map(path => (path !== undefined && isAbsolute(path) ? path : undefined))
   if (own !== undefined) return join(own, 'assets')
   return join(runner ?? xdg ?? join(homedir(), '.cache'), 'portcullis', 'assets')
+}
+
+/** The file beside the assets that remembers how big the databases of each place were. */
+export function databaseSizesFile(environment: Readonly<Record<string, string | undefined>>): string {
+  return join(dirname(toolCacheFolder(environment)), 'database-sizes.json')
 }
 
 /** Name of an asset in the cache. It holds the pinned hash, so another pin never meets an old file. */

@@ -86,6 +86,26 @@ describe('on this disk', () => {
   })
 })
 
+describe('the size that a place gave the last time', () => {
+  async function sizes(source: string, sizesFile: string): Promise<readonly (number | undefined)[]> {
+    const { facts } = await bench.database(source, sizesFile)
+    return [facts.size, facts.lastSize]
+  }
+
+  test('is in the facts, and one that shrank by more than half is not remembered', async () => {
+    const file = join(bench.dir, 'sizes', 'database-sizes.json')
+    const { size } = await stat(join(good, 'db', 'trivy.db'))
+    expect(await sizes(good, file)).toEqual([size, undefined])
+    expect(await sizes(good, file)).toEqual([size, size])
+    expect(await sizes(archive, file)).toEqual([size, undefined])
+    const text = await readFile(file, 'utf8')
+    expect(text).not.toContain(bench.dir)
+    await writeFile(file, text.replaceAll(`:${size}`, `:${size * 3}`))
+    expect(await sizes(good, file)).toEqual([size, size * 3])
+    expect(await sizes(good, file)).toEqual([size, size * 3])
+  })
+})
+
 describe('in a registry', () => {
   let registry: RegistryProcess
   beforeAll(async () => {

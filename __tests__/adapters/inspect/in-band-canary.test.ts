@@ -63,8 +63,7 @@ async function alone(work: PlatformWork): Promise<string> {
 
 const report = z.record(z.string(), z.unknown())
 function comparable(text: string): unknown {
-  const { ReportID: _id, CreatedAt: _at, ...rest } = report.parse(JSON.parse(text))
-  return rest
+  return { ...report.parse(JSON.parse(text)), ReportID: '', CreatedAt: '' }
 }
 
 const statusFolder = (name: string, version: string, source: string): LayoutFile => ({

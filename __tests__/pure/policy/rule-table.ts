@@ -5,6 +5,7 @@ import type { RuleId } from '../../../src/policy/rule-ids.js'
 import type { RuleOutcome } from '../../../src/policy/verdict.js'
 import { INVENTORY_TABLE } from './rule-table-inventory.js'
 import { LAYER_TABLE } from './rule-table-layers.js'
+import { SECRET_TABLE } from './rule-table-secrets.js'
 import {
   AMD,
   ARM,
@@ -53,13 +54,6 @@ function empty(contents: Parameters<typeof sampleContents>[0], sboms = noSboms):
 
 function platformLacks(kind: 'contents' | 'vulnerabilities' | 'secrets' | 'sboms'): Evidence {
   return goodEvidence({ platforms: [samplePlatform(AMD, { [kind]: gone() })] })
-}
-
-/** A secret at a path that a package owns in the final tree; only the search knows whose file it was. */
-function searchedSecret(owner?: string): Evidence {
-  const finding = sampleSecret({ path: 'usr/bin/python3', ...(owner !== undefined && { owner }) })
-  const secrets = present({ imageId: imageId(AMD), findings: [finding], searched: 4, notSearched: [] })
-  return goodEvidence({ platforms: [samplePlatform(AMD, { secrets })] })
 }
 
 function withUser(user: string): Evidence {
@@ -226,43 +220,6 @@ export const TABLE: Readonly<Record<RuleId, readonly Row[]>> = {
     ['list missing', 'unknown', goodEvidence({ kev: gone() })],
     ['list never loaded', 'unknown', goodEvidence({ kev: { state: 'not-configured' } })],
   ],
-  'secret.found': [
-    ['none', 'pass', goodEvidence()],
-    [
-      'own file',
-      'fail',
-      goodEvidence({
-        platforms: [
-          samplePlatform(AMD, { secrets: present({ imageId: imageId(AMD), findings: [sampleSecret()] }) }),
-        ],
-      }),
-    ],
-    [
-      'file of a package',
-      'pass',
-      goodEvidence({
-        platforms: [
-          samplePlatform(AMD, {
-            secrets: present({
-              imageId: imageId(AMD),
-              findings: [sampleSecret({ path: 'usr/bin/python3' })],
-            }),
-          }),
-        ],
-      }),
-    ],
-    ['file of a package, as the search says', 'pass', searchedSecret('pkg:deb/python3@3.11')],
-    ['another file than the package’s at its path', 'fail', searchedSecret()],
-    ['no files', 'not-applicable', empty(scratch)],
-    ['scan missing', 'unknown', platformLacks('secrets')],
-    [
-      'scan of another image',
-      'unknown',
-      goodEvidence({
-        platforms: [samplePlatform(AMD, { secrets: present({ imageId: digest(0xdd), findings: [] }) })],
-      }),
-    ],
-  ],
   'sbom.present': [
     ['both formats', 'pass', goodEvidence()],
     ['no CycloneDX', 'fail', withSboms({ documents: [spdx, syft] })],
@@ -356,6 +313,7 @@ export const TABLE: Readonly<Record<RuleId, readonly Row[]>> = {
   ],
   ...LAYER_TABLE,
   ...INVENTORY_TABLE,
+  ...SECRET_TABLE,
   'image.pin': [
     ['pinned', 'pass', goodEvidence()],
     [

@@ -51,23 +51,33 @@ export const databaseAge = defineRule({
   needs: ['database'],
   controls: ['CIS Docker 1.6.0 4.4', 'NIST SP 800-218 1.1 RV.1.1', 'NIST CSF 2.0 ID.RA-01'],
   check(given, context): CheckResult {
+    const { database } = given
     const limit = context.policy.database.maxAgeHours
-    const updated = Date.parse(given.database.updatedAt)
-    const age = context.now.getTime() - updated
-    const unknown: string[] = []
-    if (Number.isNaN(updated)) unknown.push('vulnerability database: does not say of when it is')
-    else if (age < -FUTURE_TOLERANCE) {
-      const said = `${given.database.updatedAt}, after now (${context.now.toISOString()})`
-      unknown.push(`vulnerability database: is dated ${said}; one of the two clocks is wrong`)
-    } else if (age > limit * HOUR) {
-      const hours = Math.floor(age / HOUR)
-      unknown.push(
-        `vulnerability database: is ${String(hours)} h old (${given.database.updatedAt}), limit ${String(limit)} h`,
-      )
-    }
-    return { checked: 1, violations: [], unknown }
+    const unknown = [
+      ...ageProblems('vulnerability database', database.updatedAt, { limit, now: context.now }),
+      ...(database.java
+        ? ageProblems('Java database', database.java.updatedAt, { limit, now: context.now })
+        : []),
+    ]
+    return { checked: database.java ? 2 : 1, violations: [], unknown }
   },
 })
+
+function ageProblems(
+  what: string,
+  updatedAt: string,
+  given: { readonly limit: number; readonly now: Date },
+): readonly string[] {
+  const updated = Date.parse(updatedAt)
+  if (Number.isNaN(updated)) return [`${what}: does not say of when it is`]
+  const age = given.now.getTime() - updated
+  if (age < -FUTURE_TOLERANCE) {
+    const said = `${updatedAt}, after now (${given.now.toISOString()})`
+    return [`${what}: is dated ${said}; one of the two clocks is wrong`]
+  }
+  if (age <= given.limit * HOUR) return []
+  return [`${what}: is ${Math.floor(age / HOUR)} h old (${updatedAt}), limit ${given.limit} h`]
+}
 
 export const toolVerified = defineRule({
   id: 'tool.verified',
