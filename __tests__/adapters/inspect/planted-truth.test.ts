@@ -1,12 +1,9 @@
 import { join } from 'node:path'
 import pLimit from 'p-limit'
-import { notConfigured, present } from '../../../src/evidence/known.js'
 import type { PreparedDatabase } from '../../../src/inspect/database.js'
-import { openLayout } from '../../../src/oci/reader.js'
-import { judge } from '../../../src/policy/evaluate.js'
-import { resolvePolicy } from '../../../src/policy/resolve.js'
 import type { Verdict } from '../../../src/policy/verdict.js'
-import { type Bench, onlyPlatform, openBench } from '../../support/inspection.js'
+import { type Bench, openBench } from '../../support/inspection.js'
+import { judged } from '../../support/judged.js'
 import { makeLayout } from '../../support/layouts.js'
 import { type Kind, KINDS, plantedLayers, type Way, WAYS } from '../../support/planted-packages.js'
 import { makeDatabase } from '../../support/tools.js'
@@ -34,36 +31,8 @@ async function look(kind: Kind, way: Way): Promise<Cell | undefined> {
     layers: layers.map(files => ({ files })),
     config: { User: '65532' },
   })
-  const inspection = await bench.inspect({ layoutDir: dir, database })
-  const { platforms, canary } = inspection
-  const { subject } = await openLayout(dir, { name: 'registry.example/team/app' })
-  const now = new Date()
-  const verdict = judge({
-    policy: resolvePolicy({ document: null, file: null, origin: 'test' }),
-    evidence: {
-      ...{
-        subject: present(subject),
-        platforms,
-        canary,
-        dockerfile: notConfigured(),
-        released: notConfigured(),
-      },
-      tools: present(
-        (['trivy', 'syft'] as const).map(name => ({
-          ...({ name, version: '1', source: 'source', sha256: '0'.repeat(64), verified: true } as const),
-        })),
-      ),
-      isolation: present('user-namespace'),
-      database: present({ sha256: '0'.repeat(64), size: 1, updatedAt: now.toISOString(), origin: 'test' }),
-      kev: present({
-        version: '1',
-        date: now.toISOString().slice(0, 10),
-        entries: { 'CVE-1': '2020-01-01' },
-      }),
-    },
-    ...{ phases: ['source', 'image'], now },
-  })
-  const { vulnerabilities } = onlyPlatform(inspection)
+  const { verdict, evidence } = await judged(bench, database, dir)
+  const { vulnerabilities } = evidence
   const findings = vulnerabilities.state === 'present' ? vulnerabilities.value.findings : []
   const found = kind.packages.filter(({ name, version, advisory }) =>
     findings.some(
