@@ -22,7 +22,6 @@ import {
   samplePackage,
   samplePlatform,
   sampleSboms,
-  sampleSecret,
   sampleSubject,
   SIGNATURE,
 } from './sample.js'
