@@ -119,7 +119,9 @@ describe('is not taken for clean', () => {
     await cp(join(both, 'db'), join(dir, 'db'), { recursive: true })
     await makeJavaDatabase(dir, [])
     const inspection = await bench.inspect({ layoutDir: jars, database: await bench.database(dir) })
-    expect(inspection.problems.map(problem => problem.reason)).toEqual(['canary-not-found'])
+    expect(inspection.problems.map(problem => problem.reason)).toEqual([
+      ...['canary-not-found', 'report-without-packages'],
+    ])
   })
 })
 

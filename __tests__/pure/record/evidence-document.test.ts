@@ -12,6 +12,7 @@ type ReadOnly<T> = T extends object ? { readonly [K in keyof T]: ReadOnly<T[K]> 
 type Both<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false
 const SAME: Both<ReadOnly<z.infer<typeof evidenceSchema>['evidence']>, ReadOnly<Evidence>> = true
 
+const PLANT = { id: 'CVE-1', purl: 'pkg:pypi/x@1', severity: 'high', found: true }
 const LINE = { file: 'Dockerfile', line: 3 }
 
 const FULL: Evidence = {
@@ -37,6 +38,8 @@ const FULL: Evidence = {
         setuid: ['usr/bin/su'],
         unexplained: [{ path: 'app/tool', size: 9, setuid: false, layer: digestOf('d') }],
         owners: { 'usr/bin/su': 'pkg:deb/debian/login@1' },
+        packageDatabases: ['var/lib/dpkg/status'],
+        javaArchives: 2,
       }),
       vulnerabilities: present({
         imageId: digestOf('b'),
@@ -71,8 +74,16 @@ const FULL: Evidence = {
     { name: 'trivy', version: '0.74.0', source: 'release', sha256: '1'.repeat(64), verified: true },
   ]),
   isolation: present('other-user'),
-  database: present({ sha256: '9'.repeat(64), size: 1, updatedAt: '2026-11-22T06:10:00Z', origin: 'folder' }),
-  canary: present({ expected: [{ id: 'CVE-1', purl: 'pkg:pypi/x@1', severity: 'high', found: true }] }),
+  database: present({
+    ...{ sha256: '9'.repeat(64), size: 1, updatedAt: '2026-11-22T06:10:00Z', origin: 'folder' },
+    lastSize: 2,
+    java: { sha256: '8'.repeat(64), size: 3, updatedAt: '2026-11-21T06:10:00Z', origin: 'folder' },
+  }),
+  canary: present({
+    expected: [PLANT],
+    inBand: [{ ...PLANT, platform: 'linux/amd64', ecosystem: 'pypi' }],
+    notCovered: ['linux/amd64, rpm: nothing can be added'],
+  }),
   kev: present({ version: '2026.11.20', date: '2026-11-20', entries: { 'CVE-1': '2026-01-05' } }),
   released: notConfigured(),
 }
