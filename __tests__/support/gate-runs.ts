@@ -98,6 +98,8 @@ export interface GateOptions {
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly started?: (pid: number) => void
+  /** Program that runs the bundle instead of Node. */
+  readonly node?: string
   /** Subject instead of the layout of the project; `null`: build it. */
   readonly subject?: string | null
   readonly output?: string
@@ -145,6 +147,7 @@ export async function runGate(bench: Bench, project: Project, options: GateOptio
         ...options.env,
       },
       ...(options.started === undefined ? {} : { started: options.started }),
+      ...(options.node === undefined ? {} : { node: options.node }),
     },
   )
   return { ...ending, record: await readRecord(reportDir), reportDir, home, tmp }
