@@ -25,7 +25,7 @@ describe('configuration', () => {
 
   const NOT_YET = [
     ...['build-contexts', 'secrets', 'ssh', 'annotations', 'cache-from', 'cache-to', 'builder', 'overwrite'],
-    ...['signing-config', 'trusted-root', 'kev', 'github-token'],
+    ...['kev', 'github-token'],
   ]
 
   it.each<readonly [string, Readonly<Record<string, string>>, readonly RegExp[]]>([
@@ -33,7 +33,7 @@ describe('configuration', () => {
     ['an image with a tag', { image: 'ghcr.io/a/b:1' }, [/image: /]],
     ['an unknown engine', { engine: 'podman' }, [/engine: expected 'auto' or 'docker', got 'podman'/]],
     ['an engine of later', { engine: 'buildx' }, [/engine: 'buildx' is not available yet/]],
-    ['keyless', { sign: 'keyless' }, [/sign: 'keyless' is not available yet/]],
+    ['a signer of later', { sign: 'kms' }, [/sign: 'kms' is not available yet/]],
     ['a surface of later', { comment: 'auto', sarif: 'always' }, [/comment: .*not available yet/, /sarif: /]],
     [
       'two platforms',
