@@ -1,4 +1,4 @@
-import type { DatabaseFacts } from '../../../src/evidence/tooling.js'
+import type { DatabaseFacts, JavaDatabaseFacts } from '../../../src/evidence/tooling.js'
 import { databaseDoubts } from '../../../src/policy/database-doubts.js'
 
 const NOW = new Date('2026-11-22T12:00:00Z')
@@ -10,7 +10,7 @@ const TODAY = '2026-11-22T06:00:00Z'
 function facts(change: Partial<DatabaseFacts>): DatabaseFacts {
   return { sha256: 'd'.repeat(64), size: 1000, updatedAt: TODAY, origin: 'folder', ...change }
 }
-const java = (updatedAt: string): DatabaseFacts['java'] => ({ ...facts({ updatedAt }) })
+const java = (updatedAt: string): JavaDatabaseFacts => ({ ...facts({ updatedAt }) })
 
 test.each<[string, Partial<DatabaseFacts>, number | undefined, string | undefined]>([
   ['of today', {}, undefined, undefined],
