@@ -54,6 +54,8 @@ it('buildx builds with a BuildKit of its own; the base has the digest that was l
   expect(record.engine?.version).toBe('0.36.1, BuildKit 0.32.2')
   expect(record.engine?.why).toContain("asked for; a BuildKit of this run's own")
   expect(record.bases).toEqual([{ reference: base, state: 'resolved', digest }])
+  const pin = record.verdict?.results.find(one => one.rule === 'image.pin')
+  expect(pin?.violations.map(one => one.fix)).toEqual([`FROM ${base}@${digest}`])
   expect(record.warnings.filter(text => text.includes('cache'))).toEqual([])
   expect(await readdir(cache)).toContain('index.json')
   const summary = await readFile(join(result.reportDir, 'summary.md'), 'utf8')

@@ -21,6 +21,30 @@ export interface ResolvedBases {
 }
 
 /**
+ * The facts of the Dockerfile with the digests that were looked up, which is what to pin a base to, and without what a
+ * named context replaces: no image of that name is read.
+ */
+export function withDigests(
+  dockerfile: Known<DockerfileFacts>,
+  { records }: ResolvedBases,
+  buildContexts: Readonly<Record<string, string>>,
+): Known<DockerfileFacts> {
+  if (dockerfile.state !== 'present') return dockerfile
+  const digests = new Map(
+    records.flatMap(record =>
+      record.state === 'resolved' ? [[record.reference, record.digest] as const] : [],
+    ),
+  )
+  const replaced = Object.keys(buildContexts).map(normal)
+  const read = dockerfile.value.bases.filter(base => !replaced.includes(normal(base.reference)))
+  const bases = read.map(base => {
+    const digest = digests.get(base.reference)
+    return digest === undefined ? base : { ...base, digest }
+  })
+  return { state: 'present', value: { ...dockerfile.value, bases } }
+}
+
+/**
  * Looks up the digest of each base of the Dockerfile and of each `docker-image://` context: in the name itself, else at
  * its registry, with the login for it. A base that is replaced by a named build context is none. One that cannot be
  * looked up, because the registry is not reached or the name depends on the platform, stays without a digest and is

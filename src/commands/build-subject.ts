@@ -6,14 +6,12 @@ import { buildImage } from '../build/engine.js'
 import { copyLayout, unpackArchive } from '../build/prebuilt.js'
 import { pullImage } from '../build/pulled.js'
 import type { Digest } from '../evidence/digest.js'
-import type { DockerfileFacts } from '../evidence/evidence.js'
-import type { Known } from '../evidence/known.js'
 import type { ImageReference } from '../evidence/reference.js'
 import type { RunContext } from '../github/context.js'
 import type { BaseRecord } from '../record/record.js'
 import type { Program } from '../tools/command.js'
 import { toolOf, type ToolSet } from '../tools/tool-set.js'
-import { resolveBases } from './base-digests.js'
+import type { ResolvedBases } from './base-digests.js'
 import { buildRequest } from './build-request.js'
 import { registryCommands } from './registry-commands.js'
 import type { Given } from './run.js'
@@ -30,7 +28,7 @@ export async function buildSubject(
   has: {
     readonly context: RunContext
     readonly tools: ToolSet
-    readonly dockerfile: Known<DockerfileFacts>
+    readonly bases?: ResolvedBases
   },
 ): Promise<SubjectImage> {
   const { context, tools } = has
@@ -75,13 +73,13 @@ async function build(
   has: {
     readonly context: RunContext
     readonly tools: ToolSet
-    readonly dockerfile: Known<DockerfileFacts>
+    readonly bases?: ResolvedBases
   },
 ): Promise<SubjectImage> {
   const { request, services, commands, facts } = given
   const { environment, workDir } = services
   const signs = facts.plan?.publish === true && facts.plan.sign !== 'none'
-  const bases = await resolveBases(given, has.dockerfile, toolOf(has.tools, 'crane').program)
+  const { bases = { records: [], checked: [] } } = has
   const asked = await buildRequest(request, has.context, { environment, bases: bases.checked })
   const built = await buildImage({ commands, workDir, environment, signs }, request.engine, asked)
   return { ...built, asked, bases: bases.records }

@@ -76,7 +76,7 @@ async function walk(run: GateRun, log: RunLog, facts: Facts): Promise<void> {
 
   const built = await runStage(log, services, {
     stage: 'build',
-    work: () => road.build(given, { context, tools, dockerfile: sources.dockerfile }),
+    work: () => road.build(given, { context, tools, ...sources }),
   })
   facts.built = built
   const evidence: Evidence = await runStage(log, services, {

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { GateError } from '../errors.js'
-import type { Evidence } from '../evidence/evidence.js'
+import type { DockerfileFacts, Evidence } from '../evidence/evidence.js'
 import { hideSecrets } from '../evidence/exposed.js'
-import { notConfigured, present } from '../evidence/known.js'
+import { notConfigured, present, type Known } from '../evidence/known.js'
 import { eventContext, terminalContext } from '../github/context.js'
 import { prepareDatabase } from '../inspect/database.js'
 import { inspectImage } from '../inspect/inspect.js'
@@ -63,7 +63,7 @@ export const ROAD: Road = {
     const { services, request } = given
     const read = await readDockerfile(request, context)
     const bases = request.subject.kind === 'build' ? await basesOf(given, read) : undefined
-    const dockerfile = bases === undefined ? read : withDigests(read, bases.records)
+    const dockerfile = bases === undefined ? read : withDigests(read, bases, request.buildContexts)
     const evidence = { ...NOTHING, dockerfile }
     const judged = judge({ policy, evidence, phases: ['source'], now: services.clock() })
     const stops = enforcedOutcome(judged.results)
@@ -76,7 +76,11 @@ export const ROAD: Road = {
 
   build: async (given, { context, tools, bases: looked }) => {
     const { services, request, commands } = given
-    const building = buildSubject(given, { context, tools, ...(looked === undefined ? {} : { bases: looked }) })
+    const building = buildSubject(given, {
+      context,
+      tools,
+      ...(looked === undefined ? {} : { bases: looked }),
+    })
     const preparing = prepareDatabase(
       { commands, tools, signal: services.signal, log: line => services.progress.note(line) },
       {

@@ -13,6 +13,7 @@ import type { Request } from '../request.js'
 import type { Services } from '../services.js'
 import type { Commands } from '../tools/command.js'
 import type { ToolSet } from '../tools/tool-set.js'
+import type { ResolvedBases } from './base-digests.js'
 import type { Plan } from './plan.js'
 import type { StageResult } from './run-log.js'
 
@@ -81,6 +82,8 @@ export interface Built {
 
 export interface Sources {
   readonly dockerfile: Known<DockerfileFacts>
+  /** The images it is built from; absent where nothing is to be built. */
+  readonly bases?: ResolvedBases
   readonly verdict: Verdict
 }
 
@@ -100,7 +103,7 @@ export interface Road {
     has: {
       readonly context: RunContext
       readonly tools: ToolSet
-      readonly dockerfile: Known<DockerfileFacts>
+      readonly bases?: ResolvedBases
     },
   ): Stage<Built>
   inspect(

@@ -1,3 +1,4 @@
+import type { Digest } from './digest.js'
 import type { ImageContents, SourceLocation } from './image.js'
 import type { Known } from './known.js'
 import type { InventoryComparison, SbomSet } from './sbom.js'
@@ -9,6 +10,8 @@ import type { CanaryFacts, DatabaseFacts, Isolation, KevFeed, ToolFacts } from '
 export interface BaseReference {
   readonly reference: string
   readonly pinned: boolean
+  /** What its registry said before the build, for one that is not pinned; absent when that was not asked or not known. */
+  readonly digest?: Digest
   readonly stage?: string
   readonly location: SourceLocation
 }

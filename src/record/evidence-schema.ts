@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { PACKAGE_DATABASES } from '../evidence/os-releases.js'
 import { NOT_SEARCHED } from '../evidence/scan.js'
 import { count, digest, list, map, severity, sha256, sourceLocation, stage, text, word } from './bounds.js'
-import { databaseFacts, imageSubject, isolation, toolFacts } from './image-schema.js'
+import { databaseFacts, imageSubject, isolation, minimumElements, toolFacts } from './image-schema.js'
 
 /** Name and version of the evidence document. */
 export const EVIDENCE_SCHEMA = 'portcullis/evidence/v1'
@@ -129,6 +129,7 @@ const sbomSet = z.strictObject({
       size: count,
       packages: count,
       subject: digest.exactOptional(),
+      minimum: minimumElements.exactOptional(),
     }),
     100,
   ),
@@ -162,6 +163,7 @@ const dockerfile = z.strictObject({
     z.strictObject({
       reference: word,
       pinned: z.boolean(),
+      digest: digest.exactOptional(),
       stage: word.exactOptional(),
       location: sourceLocation,
     }),

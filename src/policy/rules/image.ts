@@ -30,7 +30,7 @@ export const imagePin = defineRule({
           platforms: [],
           severity: 'medium',
           message: `The base image ${base.reference} is not pinned by digest`,
-          fix: `FROM ${base.reference.replace(/@.*$/, '')}@sha256:<its digest>${base.stage === undefined ? '' : ` AS ${base.stage}`}`,
+          fix: `FROM ${base.reference.replace(/@.*$/, '')}@${base.digest ?? 'sha256:<its digest>'}${base.stage === undefined ? '' : ` AS ${base.stage}`}`,
           location: base.location,
           origin: 'own',
           fingerprint: fingerprint({ rule: 'image.pin', advisory: base.reference, path: base.location.file }),
