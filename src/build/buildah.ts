@@ -149,7 +149,8 @@ function loopbackHosts(
   const { target } = request
   const options = { buildArgs, ...(target === undefined ? {} : { target }) }
   const { bases } = parseDockerfile(text, dirname(request.dockerfile), options)
-  const hosts = bases.flatMap(({ reference }) => {
+  const contexts = Object.values(request.buildContexts).map(place => place.replace(/^docker-image:\/\//, ''))
+  const hosts = [...bases.map(base => base.reference), ...contexts].flatMap(reference => {
     try {
       const { image } = parseReference(reference)
       return image.loopback ? [image.host] : []

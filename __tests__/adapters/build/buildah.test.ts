@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -281,8 +281,40 @@ describe('a base in a registry', () => {
     expect(bytes).not.toContain('second')
     expect(bytes).toContain(`"org.opencontainers.image.base.digest":"${digest}"`)
     expect(bytes).toContain(`"org.opencontainers.image.base.name":"${reference}"`)
+    await rm(workDir(), { recursive: true })
+    await mkdir(workDir())
+    const named = await build('FROM other\nCOPY hello /third\n', {
+      buildContexts: { other: `docker-image://${reference}@${digest}` },
+    })
+    expect(await everything(named)).toContain('first')
   }, 120_000)
 })
+
+test('named contexts: a layout of several platforms, by digest and under a name with a tag', async () => {
+  const two = await build('FROM scratch\nARG TARGETARCH\nCOPY hello /hello\nLABEL below=$TARGETARCH\n', {
+    platforms: ['linux/amd64', 'linux/arm64'],
+  })
+  const { subject } = await opened(two)
+  const layout = join(dir, 'two')
+  await rename(two.layoutDir, layout)
+  await rm(workDir(), { recursive: true })
+  await mkdir(workDir())
+  const built = await build('FROM team/two:1\nCOPY data /data\n', {
+    buildContexts: { 'team/two:1': `oci-layout://${layout}@${subject.digest}` },
+    platforms: ['linux/amd64', 'linux/arm64'],
+  })
+  const { subject: above } = await opened(built)
+  expect(above.platforms.map(image => [image.platform, image.config.labels]).sort()).toEqual([
+    ['linux/amd64', { below: 'amd64' }],
+    ['linux/arm64', { below: 'arm64' }],
+  ])
+  const failure = await failureOf(
+    build('FROM team/two:1\n', {
+      buildContexts: { 'team/two:1': `oci-layout://${layout}@sha256:${'0'.repeat(64)}` },
+    }),
+  )
+  expect(failure).toMatchObject({ code: 'config', reason: 'context-unreadable' })
+}, 120_000)
 
 test("the ignore file is that of BuildKit, and buildah's own is not read", async () => {
   const context = join(dir, 'context')
