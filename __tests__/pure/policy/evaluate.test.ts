@@ -37,6 +37,16 @@ describe('judge', () => {
     expect(verdict.results.map(result => result.rule)).toEqual(RULE_IDS.filter(id => id !== 'sign.present'))
   })
 
+  test('what no canary could prove in the image is a warning, and not more', () => {
+    const expected = [{ id: 'CVE-1', purl: 'pkg:npm/a@1', severity: 'critical', found: true }]
+    const inBand = expected.map(one => ({ ...one, platform: AMD, ecosystem: 'npm' }))
+    const canary = present({ expected, inBand, notCovered: [`${AMD}, rpm: nothing can be added`] })
+    expect(verdictOf(goodEvidence({ canary }))).toMatchObject({
+      outcome: 'pass',
+      warnings: [`Not proved by a canary in the image: ${AMD}, rpm: nothing can be added.`],
+    })
+  })
+
   test('a violation of an enforced rule fails and blocks', () => {
     expect(verdictOf(bad)).toMatchObject({ outcome: 'fail', blocks: true })
   })

@@ -20,7 +20,7 @@ export const scannerCanary = defineRule({
   needs: ['canary', 'subject'],
   controls: ['CIS Docker 1.6.0 4.4', 'NIST SP 800-218 1.1 PO.3.2', 'NIST SP 800-218 1.1 RV.1.1'],
   check(given): CheckResult {
-    const { expected, inBand } = given.canary
+    const { expected, inBand, notCovered } = given.canary
     const lost = expected.filter(one => !one.found)
     const lostInBand = (inBand ?? []).filter(one => !one.found)
     const unknown = [
@@ -30,7 +30,8 @@ export const scannerCanary = defineRule({
       ),
       ...unproved(given.subject, inBand).map(name => `the scan of ${name} was not proved by a canary`),
     ]
-    return { checked: expected.length + (inBand?.length ?? 0), violations: [], unknown }
+    const warnings = (notCovered ?? []).map(text => `Not proved by a canary in the image: ${text}.`)
+    return { checked: expected.length + (inBand?.length ?? 0), violations: [], unknown, warnings }
   },
 })
 
