@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { resolveBases } from '../../../src/commands/base-digests.js'
+import { resolveBases, withDigests } from '../../../src/commands/base-digests.js'
 import { parseDockerfile } from '../../../src/evidence/dockerfile.js'
 import { notConfigured, present } from '../../../src/evidence/known.js'
 import { readInputs } from '../../../src/inputs.js'
@@ -95,9 +95,12 @@ test('what cannot be looked up is recorded so, and not handed on', async () => {
 test('a base that a named context replaces is none; an image as context is one', async () => {
   const { host } = registry
   const text = `FROM ${host}/base\nCOPY --from=docker.io/library/lib / /\n`
-  const { records } = await resolved(text, {
-    'build-contexts': `${host}/base:latest=folder\nlib=docker-image://${host}/other:1`,
-  })
+  const contexts = { [`${host}/base:latest`]: 'folder', lib: `docker-image://${host}/other:1` }
+  const lines = Object.entries(contexts).map(([name, value]) => `${name}=${value}`)
+  const found = await resolved(text, { 'build-contexts': lines.join('\n') })
+  const { records } = found
+  const facts = withDigests(present(parseDockerfile(text, 'Dockerfile')), found, contexts)
+  expect(facts).toMatchObject({ state: 'present', value: { bases: [] } })
   expect(records).toEqual([{ reference: `${host}/other:1`, state: 'resolved', digest }])
 })
 
@@ -110,4 +113,14 @@ test('a login for the host of the image serves all bases there', async () => {
 
 test('without a Dockerfile there are none', async () => {
   expect(await resolved(null)).toEqual({ records: [], checked: [] })
+})
+
+test('the facts of the Dockerfile get the digests that were looked up', async () => {
+  const { host } = registry
+  const text = `FROM ${host}/base:1 AS a\nFROM ${host}/absent:1\n`
+  const facts = withDigests(present(parseDockerfile(text, 'Dockerfile')), await resolved(text), {})
+  expect(facts).toMatchObject({
+    value: { bases: [{ reference: `${host}/base:1`, pinned: false, digest }, { pinned: false }] },
+  })
+  expect(JSON.stringify(facts).match(/sha256/g)).toHaveLength(1)
 })
