@@ -167,6 +167,9 @@ function whiteout(root: TreeNode, path: string, layer: number): void {
     throw malformed('layer-whiteout', 'a whiteout of nothing')
   const place = findPlace(root, path)
   if (place === null || place === undefined) return
+  // Some engines follow the link and empty the folder behind it, others do not.
+  if (name === OPAQUE && place.path !== path)
+    throw malformed('layer-whiteout', `an opaque whiteout through a link: ${path}`)
   if (name === OPAQUE) hideAll(root, place.parent, layer)
   else if (!name.startsWith('.wh..wh.')) hide(root, place, { name: hidden, layer })
 }
@@ -177,6 +180,8 @@ function linkTo(pass: Pass, entry: TarEntry, given: { readonly place: Place; rea
   if (node === undefined || node.type === 'directory') {
     throw malformed('layer-hard-link', `a hard link to something that is not there: ${entry.path}`)
   }
+  if (`${source?.path}/`.startsWith(`${given.place.path}/`))
+    throw malformed('layer-hard-link', `a hard link in place of what it leads to: ${entry.path}`)
   const { type, mode, target, content } = node
   const linkedTo = node.linkedTo ?? source?.path
   if (content?.text !== undefined) keepMetadata(pass, content.size, given.place.path)

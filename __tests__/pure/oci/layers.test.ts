@@ -203,6 +203,22 @@ describe('readLayers refuses', () => {
     ],
     ['layer-hard-link', 'a hard link to nothing', () => layerOf(hard('a', 'b'))],
     ['layer-hard-link', 'a hard link to a folder', () => layerOf(program('b/c'), hard('a', 'b'))],
+    ['layer-hard-link', 'a hard link to itself', () => layerOf(program('a'), hard('a', 'a'))],
+    [
+      'layer-hard-link',
+      'a hard link to itself by a detour',
+      () => layerOf(program('x/a'), link('in', 'x'), hard('x/a', 'in/a')),
+    ],
+    [
+      'layer-hard-link',
+      'a hard link in place of the folder it leads into',
+      () => layerOf(program('x/a'), hard('x', 'x/a')),
+    ],
+    [
+      'layer-whiteout',
+      'an opaque whiteout through a link',
+      () => layerOf(program('x/a'), link('in', 'x'), { path: 'in/.wh..wh..opq' }),
+    ],
     ['layer-path', 'a path through a file', () => layerOf(program('a'), program('a/b'))],
     ['layer-path', 'a loop of links', () => layerOf(link('a', 'b'), link('b', 'a'), program('a/x'))],
     ['layer-whiteout', 'a whiteout of nothing', () => layerOf({ path: 'a/.wh.' })],
