@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { describeError, GateError } from '../errors.js'
 import { hideSecrets } from '../evidence/exposed.js'
 import { PROJECT_URI } from '../evidence/project.js'
-import { countFindings, countPackages, countSecretSearch, endingOf } from '../record/assemble.js'
+import { countFindings, countPackages, countSecretSearch, endingOf, sbomScores } from '../record/assemble.js'
 import { evidenceDocument } from '../record/evidence-document.js'
 import { RECORD_SCHEMA, type Problem, type RunRecord } from '../record/record.js'
 import { parseRecord } from '../record/parse.js'
@@ -129,6 +129,7 @@ export function assemble(run: GateRun, log: RunLog, facts: Facts): RunRecord {
     tools: factsOf(facts.tools ?? {}),
     database: evidence?.database.state === 'present' ? evidence.database.value : null,
     packages: countPackages(evidence ?? null),
+    sboms: sbomScores(evidence ?? null),
     counts,
     verdict,
     evidence: document ? { path: 'evidence.json', sha256: document.sha256 } : null,

@@ -1,4 +1,5 @@
 import type { Digest } from './digest.js'
+import type { MinimumElements } from './minimum-elements.js'
 import type { Package } from './scan.js'
 
 export type SbomFormat = 'spdx-2.3' | 'cyclonedx-1.6' | 'syft'
@@ -12,6 +13,8 @@ export interface SbomDocument {
   readonly packages: number
   /** Manifest digest the document itself names as its subject, when it names one. */
   readonly subject?: Digest
+  /** How far it has the minimum elements; not counted of Syft's own format. */
+  readonly minimum?: MinimumElements
 }
 
 /** All SBOMs of one platform and the packages Syft found. */

@@ -1,11 +1,14 @@
 import { z } from 'zod'
 import { isDigest } from './digest.js'
+import { countElements, type MinimumElements } from './minimum-elements.js'
 import type { SbomDocument } from './sbom.js'
 import { type SbomImage, sbomOfAnotherImage } from './syft-report.js'
 import { type ReportSource, readToolJson, refusal, rows, shortText } from './tool-json.js'
 
 /** What a document says of itself: how many packages, and the manifest digest it names. */
-export type SbomFacts = Pick<SbomDocument, 'packages'> & Required<Pick<SbomDocument, 'subject'>>
+export type SbomFacts = Pick<SbomDocument, 'packages'> &
+  Required<Pick<SbomDocument, 'subject'>> &
+  Pick<SbomDocument, 'minimum'>
 
 const SOURCE: ReportSource = { name: 'spdx', what: 'SPDX document' }
 
@@ -13,11 +16,16 @@ const document = z.object({
   spdxVersion: z.literal('SPDX-2.3'),
   SPDXID: z.literal('SPDXRef-DOCUMENT'),
   documentNamespace: shortText.min(1),
+  creationInfo: z
+    .object({ created: shortText.optional().catch(undefined), creators: rows(shortText) })
+    .optional(),
   packages: rows(
     z.object({
       SPDXID: shortText.min(1),
       name: shortText,
       versionInfo: shortText.optional(),
+      supplier: shortText.optional().catch(undefined),
+      externalRefs: rows(z.object({ referenceType: shortText, referenceLocator: shortText })),
       checksums: rows(z.object({ algorithm: shortText, checksumValue: shortText })),
     }),
   ),
@@ -43,5 +51,30 @@ export function parseSpdx(text: string, image: SbomImage): SbomFacts {
   const subject = `sha256:${sum?.checksumValue ?? ''}`
   if (!isDigest(subject) || subject !== image.manifest)
     throw sbomOfAnotherImage(SOURCE.what, image, sum === undefined ? undefined : subject)
-  return { packages: parsed.packages.length - 1, subject }
+  return { packages: parsed.packages.length - 1, subject, minimum: minimumOf(parsed, root.SPDXID) }
+}
+
+const IDENTIFIERS = new Set(['purl', 'cpe22Type', 'cpe23Type', 'swid'])
+
+/** The root stands for the image itself: it is the document's subject, not a package of it. */
+function minimumOf(parsed: z.output<typeof document>, root: string): MinimumElements {
+  const related = new Set(parsed.relationships.flatMap(row => [row.spdxElementId, row.relatedSpdxElement]))
+  const packages = parsed.packages
+    .filter(row => row.SPDXID !== root)
+    .map(row => ({
+      supplier: isSaid(row.supplier),
+      name: isSaid(row.name),
+      version: isSaid(row.versionInfo),
+      identifier: row.externalRefs.some(one => IDENTIFIERS.has(one.referenceType)),
+      relationship: related.has(row.SPDXID),
+    }))
+  const creation = parsed.creationInfo
+  return countElements(packages, {
+    author: creation?.creators.some(isSaid) === true,
+    timestamp: isSaid(creation?.created),
+  })
+}
+
+function isSaid(value: string | undefined): boolean {
+  return value !== undefined && value.trim() !== '' && value !== 'NOASSERTION' && value !== 'NONE'
 }

@@ -33,6 +33,8 @@ export interface PolicyTerms {
   /** Null: of any age. */
   readonly attestations: { readonly require: readonly AttestationKind[]; readonly maxAgeDays: number | null }
   readonly inventory: { readonly unexplained: { readonly max: number } }
+  /** Percent of the minimum elements. */
+  readonly sbom: { readonly minimum: number }
   readonly rules: Readonly<Record<RuleId, RuleSetting>>
   readonly exceptions: readonly PolicyException[]
 }
@@ -113,6 +115,7 @@ function termsOf(layers: readonly PolicyValues[]): PolicyTerms {
       maxAgeHours: last(layers, 'database.max_age_hours', values => values.database?.max_age_hours),
       ...minSizeOf(layers),
     },
+    sbom: { minimum: last(layers, 'sbom.minimum', values => values.sbom?.minimum) },
     image: { requiredLabels: last(layers, 'image.required_labels', values => values.image?.required_labels) },
     inventory: {
       unexplained: {

@@ -19,5 +19,6 @@ export const RULE_IDS = [
   'label.required',
   'inventory.union',
   'inventory.unexplained',
+  'sbom.minimum',
 ] as const
 export type RuleId = (typeof RULE_IDS)[number]

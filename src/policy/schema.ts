@@ -151,6 +151,10 @@ export const policySchema = z
           .describe('Executables of one platform that may belong to no package; setuid ones never may.'),
       })
       .optional(),
+    sbom: z
+      .strictObject({ minimum: z.int().min(0).max(100).optional() })
+      .optional()
+      .describe('The share of the minimum elements (NTIA) that each SBOM must have, in percent.'),
     rules: z.partialRecord(z.enum(RULE_IDS), ruleSetting).optional(),
     exceptions: z.array(exception).max(2000).optional(),
   })
@@ -172,7 +176,6 @@ export const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
     'base',
     'dockerfile',
     'secrets',
-    'sbom',
     'licenses',
     'kubernetes',
     'workflow',

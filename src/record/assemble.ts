@@ -2,7 +2,7 @@ import { comparablePurl } from '../evidence/purl.js'
 import { NOT_SEARCHED, SEVERITIES, type Severity } from '../evidence/scan.js'
 import type { Evidence } from '../evidence/evidence.js'
 import type { RuleResult, Verdict } from '../policy/verdict.js'
-import type { Problem, ReleaseRecord, RunRecord, SecretSearch } from './record.js'
+import type { Problem, ReleaseRecord, RunRecord, SbomScore, SecretSearch } from './record.js'
 
 /** How a run ended: the outcome, the exit code of the program and one stable word why. */
 export interface Ending {
@@ -119,4 +119,15 @@ export function countPackages(evidence: Evidence | null): number {
     for (const item of platform.vulnerabilities.value.packages) purls.add(comparablePurl(item.purl))
   }
   return purls.size
+}
+
+/** How far each SBOM of each platform has the minimum elements, as far as that was counted. */
+export function sbomScores(evidence: Evidence | null): readonly SbomScore[] {
+  return (evidence?.platforms ?? []).flatMap(({ platform, sboms }) =>
+    sboms.state !== 'present'
+      ? []
+      : sboms.value.documents.flatMap(({ format, minimum }) =>
+          minimum === undefined ? [] : [{ platform, format, minimum }],
+        ),
+  )
 }

@@ -62,3 +62,17 @@ export const databaseFacts = database.extend({
   lastSize: count.exactOptional(),
   java: database.exactOptional(),
 })
+
+/** MinimumElements of src/evidence/minimum-elements.ts, read back. */
+export const minimumElements = z.strictObject({
+  packages: count,
+  lacking: z.strictObject({
+    supplier: count,
+    name: count,
+    version: count,
+    identifier: count,
+    relationship: count,
+  }),
+  author: z.boolean(),
+  timestamp: z.boolean(),
+})

@@ -2,6 +2,8 @@ import type { ErrorCode } from '../errors.js'
 import type { Digest } from '../evidence/digest.js'
 import type { SignerIdentity } from '../evidence/identity.js'
 import type { Stage } from '../evidence/known.js'
+import type { MinimumElements } from '../evidence/minimum-elements.js'
+import type { SbomFormat } from '../evidence/sbom.js'
 import type { BuildParameters } from '../evidence/provenance.js'
 import type { NotSearched, Severity } from '../evidence/scan.js'
 import type { ImageSubject } from '../evidence/subject.js'
@@ -60,6 +62,13 @@ export interface ReleaseRecord {
   /** Who signed, as the certificate states it, when it was no key. */
   readonly identity?: SignerIdentity
   readonly verifyCommand?: string
+}
+
+/** How far one SBOM has the minimum elements. */
+export interface SbomScore {
+  readonly platform: string
+  readonly format: SbomFormat
+  readonly minimum: MinimumElements
 }
 
 /** What asked for the run. */
@@ -132,6 +141,8 @@ export interface RunRecord {
   readonly tools: readonly ToolFacts[]
   readonly database: DatabaseFacts | null
   readonly packages: number
+  /** Absent in records of versions that did not count it. */
+  readonly sboms?: readonly SbomScore[]
   readonly counts: Readonly<Record<Severity, number>>
   readonly verdict: Verdict | null
   /** File and SHA-256 of the canonical evidence document, when there is evidence. */

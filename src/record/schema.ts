@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { NOT_SEARCHED } from '../evidence/scan.js'
 import { count, digest, instant, list, map, severity, sha256, slug, stage, text, word } from './bounds.js'
-import { databaseFacts, imageSubject, isolation, toolFacts } from './image-schema.js'
+import { databaseFacts, imageSubject, isolation, minimumElements, toolFacts } from './image-schema.js'
 import { RECORD_SCHEMA } from './record.js'
 import { outcome, verdict } from './verdict-schema.js'
 
@@ -146,6 +146,14 @@ export const recordSchema = z
     tools: list(toolFacts, 100),
     database: databaseFacts.nullable(),
     packages: count,
+    sboms: list(
+      z.strictObject({
+        platform: word,
+        format: z.enum(['spdx-2.3', 'cyclonedx-1.6', 'syft']),
+        minimum: minimumElements,
+      }),
+      10_000,
+    ).exactOptional(),
     counts: z.record(severity, count),
     verdict: verdict.nullable(),
     evidence: z.strictObject({ path: insidePath, sha256 }).nullable(),

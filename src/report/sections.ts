@@ -1,3 +1,4 @@
+import { lackingWords, percentOf } from '../evidence/minimum-elements.js'
 import { SEVERITIES } from '../evidence/scan.js'
 import type { Suppressed, Tolerated } from '../policy/verdict.js'
 import type { RunRecord } from '../record/record.js'
@@ -83,6 +84,30 @@ export function inventoryWords(record: RunRecord): readonly string[] {
   const words = `${counted(record.packages, 'package', 'packages')}${on}, ${findings}.`
   if (record.outcome !== 'incomplete') return [words]
   return record.packages + total === 0 ? [] : [`Seen before it ended, perhaps not all: ${words}`]
+}
+
+/** SBOMs of more platforms than this are not shown one by one. */
+const SBOM_LINES = 8
+const FORMATS = { 'spdx-2.3': 'SPDX', 'cyclonedx-1.6': 'CycloneDX', syft: 'Syft' } as const
+
+/**
+ * `SBOM linux/amd64: 212 packages, minimum elements SPDX 98 % (lacks supplier 20), CycloneDX 100 %.` for each
+ * platform, whose name is foreign and not escaped.
+ */
+export function sbomWords(record: RunRecord): readonly string[] {
+  const all = record.sboms ?? []
+  const platforms = [...new Set(all.map(score => score.platform))]
+  const lines = platforms.slice(0, SBOM_LINES).map(platform => {
+    const scores = all.filter(score => score.platform === platform)
+    const packages = Math.max(...scores.map(score => score.minimum.packages))
+    const shares = scores.map(({ format, minimum }) => {
+      const lacking = lackingWords(minimum)
+      return `${FORMATS[format]} ${percentOf(minimum)} %${lacking === '' ? '' : ` (lacks ${lacking})`}`
+    })
+    return `SBOM ${platform}: ${counted(packages, 'package', 'packages')}, minimum elements ${shares.join(', ')}.`
+  })
+  const rest = platforms.length - lines.length
+  return [...lines, ...(rest > 0 ? [`And SBOMs of ${rest} more platforms in portcullis.json.`] : [])]
 }
 
 /** The command that judges the same sources on a terminal; undefined where it would not be the same. */

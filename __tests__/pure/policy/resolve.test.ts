@@ -23,6 +23,7 @@ describe('resolvePolicy', () => {
       'user.nonroot': 'warn',
       'label.required': 'warn',
       'inventory.unexplained': 'warn',
+      'sbom.minimum': 'warn',
       'layer.wellformed': 'enforce',
       'inventory.os': 'enforce',
       'inventory.links': 'enforce',

@@ -110,10 +110,12 @@ export function manifest(platform: string): Digest {
 export function sampleSboms(platform = AMD, packages: readonly Package[] = [samplePackage()]): SbomSet {
   const subject = manifest(platform)
   const common = { sha256: 'a'.repeat(64), size: 100, packages: packages.length, subject }
+  const lacking = { supplier: packages.length, name: 0, version: 0, identifier: 0, relationship: 0 }
+  const minimum = { packages: packages.length, lacking, author: true, timestamp: true }
   return {
     documents: [
-      { format: 'spdx-2.3', file: 'sbom.spdx.json', ...common },
-      { format: 'cyclonedx-1.6', file: 'sbom.cdx.json', ...common },
+      { format: 'spdx-2.3', file: 'sbom.spdx.json', ...common, minimum },
+      { format: 'cyclonedx-1.6', file: 'sbom.cdx.json', ...common, minimum },
       { format: 'syft', file: 'sbom.syft.json', ...common },
     ],
     packages,

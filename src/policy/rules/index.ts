@@ -11,6 +11,7 @@ import { inventoryUnion } from './inventory-union.js'
 import { vulnerabilityKev } from './kev.js'
 import { layerWellformed } from './layer.js'
 import { sbomPresent, sbomSubject } from './sbom.js'
+import { sbomMinimum } from './sbom-minimum.js'
 import { databaseAge, scannerCanary, toolVerified } from './scanner.js'
 import { secretFound } from './secret.js'
 import { signPresent } from './sign.js'
@@ -37,6 +38,7 @@ const TABLE: Readonly<Record<RuleId, Rule>> = {
   'label.required': labelRequired,
   'inventory.union': inventoryUnion,
   'inventory.unexplained': inventoryUnexplained,
+  'sbom.minimum': sbomMinimum,
 }
 
 /** Every rule, in the order of the reports. */
