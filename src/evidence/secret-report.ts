@@ -7,8 +7,8 @@ import type { TrivySecret } from './trivy-shapes.js'
 
 /** Where a secret is that stands in the image configuration (environment, history, labels) instead of a file. */
 export const IMAGE_CONFIGURATION = 'image configuration'
-/** The rule that a planted canary must be found by. */
-export const CANARY_RULE = 'github-pat'
+/** What a planted canary must be reported as. */
+const CANARY = { rule: 'github-pat', severity: 'critical' } as const
 
 /** A file of the subject, or a piece of one, that was handed to the scanner under a neutral name. */
 export interface SearchedFile {
@@ -40,7 +40,7 @@ const SECRETS: ReportSource = { name: 'trivy-secrets', what: 'secret report of T
  * Reads Trivy's report (`--scanners secret`) on a layout of files under neutral names. `image` is that layout's;
  * `index` says what each name stands for in the subject. Beside the refusals of every image report, refuses one that
  * names anything else than the searched files, and one that did not find every planted canary
- * (`secret-canary-not-found`). Matched text is never part of a finding.
+ * as severe as it is (`secret-canary-not-found`). Matched text is never part of a finding.
  */
 export function parseSecretReport(
   text: string,
@@ -61,7 +61,7 @@ export function parseSecretReport(
       throw refusal(SECRETS, 'output-unexpected', 'names a file that was not given to it')
     if (searched.kind === 'file') addFile(findings, searched, { secret, platform: image.platform })
     else if (searched.kind === 'part') parts.push({ part: searched.part, secret })
-    else if (secret.RuleID === CANARY_RULE) canaries.add(name)
+    else if (isCanary(secret)) canaries.add(name)
   }
   checkCanaries(index, canaries)
   const hidden = new Map(
@@ -95,6 +95,10 @@ function addFile(
 function finding(secret: TrivySecret, path: string, platform: string): SecretFinding {
   const { RuleID: rule, Category: category = '', Title: title = rule } = secret
   return { rule, category, title, severity: severityOf(secret.Severity), path, platform }
+}
+
+function isCanary({ RuleID, Severity }: TrivySecret): boolean {
+  return RuleID === CANARY.rule && severityOf(Severity) === CANARY.severity
 }
 
 function checkCanaries(index: ReadonlyMap<string, Searched>, found: ReadonlySet<string>): void {

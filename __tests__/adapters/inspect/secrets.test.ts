@@ -227,7 +227,7 @@ test('a real Debian with wheels: nothing is found, and what packages own is left
 })
 
 test('no report of the whole inspection repeats a secret of the configuration', async () => {
-  const [env, label] = [`${freshToken()}`, freshToken()]
+  const [env, label] = [freshToken(), freshToken()]
   const layers = SAMPLE.layers.map(layer => ({ ...layer, createdBy: `ENV TOKEN=${env}` }))
   const config = { Env: [`TOKEN=${env}`], Labels: { org: `"${label}"` } }
   const { dir } = await makeLayout(join(bench.dir, 'exposed'), { layers, config })

@@ -89,6 +89,11 @@ describe('the secret report of Trivy is refused', () => {
       'secret-canary-not-found',
     ],
     [
+      'with the canary as something harmless',
+      JSON.stringify({ ...SECRETS, Results: [row('c.pyc', { Severity: 'LOW' })] }),
+      'secret-canary-not-found',
+    ],
+    [
       'about another image',
       report().replaceAll(REPORTED.imageId, `sha256:${'9'.repeat(64)}`),
       'report-of-another-image',
