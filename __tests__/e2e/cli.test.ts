@@ -51,7 +51,7 @@ describe('words without a run', () => {
   it('--help names every verb there is, and no verb that is not there', async () => {
     const { code, stdout } = await call('--help')
     expect(code).toBe(0)
-    for (const verb of ['gate', 'release', 'report', 'tools', 'demo'])
+    for (const verb of ['gate', 'release', 'verify', 'report', 'tools', 'demo'])
       expect(stdout).toMatch(new RegExp(`^ +${verb} `, 'm'))
     for (const verb of ['monitor', 'recall', 'aggregate'])
       expect(stdout).not.toMatch(new RegExp(`^ +${verb} `, 'm'))
@@ -68,7 +68,9 @@ describe('words without a run', () => {
   it.each([
     [[], /Usage: portcullis/],
     [['frobnicate'], /unknown command 'frobnicate'/],
-    [['verify'], /'verify' is not available yet/],
+    [['verify'], /missing required argument 'reference'/],
+    [['verify', 'registry.example.com/acme/api'], /names neither a tag nor a digest/],
+    [['policy'], /'policy' is not available yet/],
     [['monitor', '--anything', 'x'], /'monitor' is not available yet/],
     [['gate', '--frobnicate', '1'], /unknown option '--frobnicate'/],
     [['gate', '.', 'twice'], /too many arguments/],

@@ -7,18 +7,7 @@ import { SessionStopped } from './stopped.js'
 import { inertLines } from './worst.js'
 
 /** Verbs of the interface that this version does not have. */
-const LATER_VERBS = [
-  'verify',
-  'policy',
-  'init',
-  'load',
-  'aggregate',
-  'monitor',
-  'recall',
-  'except',
-  'fix',
-  'replay',
-]
+const LATER_VERBS = ['policy', 'init', 'load', 'aggregate', 'monitor', 'recall', 'except', 'fix', 'replay']
 
 /** Inputs that still mean something for an image that was judged already. */
 const RELEASE_FLAGS: ReadonlySet<string> = new Set([
@@ -31,6 +20,7 @@ Examples:
   portcullis demo
   portcullis gate . --image registry.example.com/acme/api --publish never
   portcullis release portcullis-report --tags 1.2.3 --sign key --key cosign.key
+  portcullis verify registry.example.com/acme/api:1.2.3 --key cosign.pub
   portcullis report portcullis-report/portcullis.json --format summary
 
 Exit codes: 0 pass, 1 fail, 2 something to correct in flags or policy,
@@ -61,6 +51,7 @@ function createProgram(environment: Environment, ending: { code: number }): Comm
     .addHelpText('after', AFTER_HELP)
   addGate(program, environment, ending)
   addRelease(program, environment, ending)
+  addVerify(program, environment, ending)
   addReport(program, ending)
   addTools(program, environment, ending)
   addDemo(program, environment, ending)
@@ -70,7 +61,7 @@ function createProgram(environment: Environment, ending: { code: number }): Comm
       .allowUnknownOption()
       .argument('[anything...]')
       .action(() => {
-        const message = `'${verb}' is not available yet in this version. There are: gate, release, report, tools, demo.`
+        const message = `'${verb}' is not available yet in this version. There are: gate, release, verify, report, tools, demo.`
         throw new GateError('config', { reason: 'not-available-yet', message })
       })
   }
@@ -106,6 +97,30 @@ function addRelease(program: Command, environment: Environment, ending: { code: 
   command.action(async (folder: string) => {
     const { releaseAtTerminal } = await import('./terminal-release.js')
     ending.code = await releaseAtTerminal({ environment, folder, option: name => flagText(command, name) })
+  })
+}
+
+function addVerify(program: Command, environment: Environment, ending: { code: number }): void {
+  const command = program
+    .command('verify')
+    .description('Verify what a registry serves: digest, signature, statements, by two programs.')
+    .argument('<reference>', 'NAME:TAG or NAME@sha256:…')
+    .option('--key <file>', 'public key of the signer; default: the identities of the policy')
+    .option('--policy <file>', 'policy that says whom to believe and what must be there')
+    .option('--trusted-root <file>', 'trusted root of an own Sigstore')
+    .option('--registry-username <name>', 'user name at the registry')
+    .option('--registry-password <text>', 'password or token at the registry')
+    .option('--tools <source>', 'auto, release, mirror:URL, dir:PATH, path or source', 'auto')
+    .option('--format <format>', 'terminal or json', 'terminal')
+    .exitOverride()
+  command.action(async (reference: string) => {
+    const { verifyImage } = await import('./verify.js')
+    const flag = (name: string): string => flagText(command, name)
+    ending.code = await verifyImage(environment, {
+      ...{ reference, key: flag('key'), policy: flag('policy'), trustedRoot: flag('trusted-root') },
+      ...{ username: flag('registry-username'), password: flag('registry-password') },
+      ...{ tools: flag('tools'), format: flag('format') },
+    })
   })
 }
 

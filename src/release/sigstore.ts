@@ -38,7 +38,27 @@ export async function readSigstore(files: SigstoreFiles): Promise<Sigstore> {
   const signingConfig = await readCapped(files.signingConfig, 'signing-config')
   const services = parsed(signingConfigSchema, signingConfig, 'signing-config')
   if (services.caUrls.length === 0) throw unusable('signing-config', 'it names no certificate authority')
-  const trustedRoot = await readCapped(files.trustedRoot, 'trusted-root')
+  return { signingConfig, ...(await readTrustedRoot(files.trustedRoot)) }
+}
+
+/**
+ * The trusted root that a reader verifies by: a file, else that of the public Sigstore, fetched through Cosign. It is
+ * written into `dir`, so that each verifier sees the same bytes; refusals as of `readSigstore`.
+ */
+export async function openTrustedRoot(
+  cosign: Cosign,
+  file: string | undefined,
+  dir: string,
+): Promise<Omit<Sigstore, 'signingConfig'> & { readonly file: string }> {
+  const path = file ?? (await fetchPublicSigstore(cosign, dir)).trustedRoot
+  const root = await readTrustedRoot(path)
+  const used = join(dir, 'used-trusted-root.json')
+  await writeFile(used, root.trustedRoot)
+  return { ...root, file: used }
+}
+
+async function readTrustedRoot(path: string): Promise<Omit<Sigstore, 'signingConfig'>> {
+  const trustedRoot = await readCapped(path, 'trusted-root')
   const root = parsed(trustedRootSchema, trustedRoot, 'trusted-root')
   if (root.certificateAuthorities.length === 0)
     throw unusable('trusted-root', 'it trusts no certificate authority')
@@ -49,7 +69,7 @@ export async function readSigstore(files: SigstoreFiles): Promise<Sigstore> {
   }
   if (!proofs.timestamp && !proofs.log)
     throw unusable('trusted-root', 'it knows no timestamp authority and no log')
-  return { signingConfig, trustedRoot, proofs }
+  return { trustedRoot, proofs }
 }
 
 /** The Sigstore of a release: its own files, else the public one, fetched through Cosign into `dir`. */
