@@ -245,6 +245,15 @@ describe('readLayers refuses', () => {
     },
   )
 
+  test('a refusal names its layer', async () => {
+    const { layerDigests } = await makeLayout(dir, {
+      layers: [{ files: [program('a')] }, { files: [hard('b', 'c')] }],
+    })
+    await expect(passed()).rejects.toThrow(
+      `layer 2 (${layerDigests[1] ?? ''}): the archive holds a hard link to something that is not there: b`,
+    )
+  })
+
   test('several gzip members are one layer', async () => {
     const tar = await plain()
     await blobLayer(
