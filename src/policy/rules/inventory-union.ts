@@ -51,7 +51,7 @@ function doubtsOf({ platform, inventory, vulnerabilities }: Platform): readonly 
 function identity(purl: string): string {
   const { type, fullName, version } = purlParts(purl)
   const plain = version.replace(/^(?:\d+:|v(?=\d))/, '')
-  return `${type} ${fullName} ${['UNKNOWN', '(devel)'].includes(plain) ? '' : plain}`
+  return `${type} ${fullName} ${['UNKNOWN', '(devel)'].includes(plain) ? '' : plain}`.toLowerCase()
 }
 
 function rest({ inventory }: Platform, why: NotMatched['why']): readonly NotMatched[] {
