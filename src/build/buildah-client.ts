@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError, GateError } from '../errors.js'
@@ -33,6 +33,7 @@ export interface BuildahStore {
   }
   /** What a short command prints. */
   readonly quick: (args: readonly string[]) => Promise<string>
+  /** Never hides another failure; what cannot be removed is found when the private folder is. */
   readonly remove: () => Promise<void>
 }
 
@@ -162,9 +163,24 @@ function storeAt(
     remove: async () => {
       // Without root the files belong to other users of a namespace that only buildah can enter again.
       if (process.getuid?.() !== 0) await run(call(['unshare', 'rm', '-rf', dir])).catch(() => undefined)
-      await rm(dir, { recursive: true, force: true })
+      await removeTree(dir)
     },
   }
+}
+
+/** Images have folders that not even their owner may write to; root does not notice. */
+async function removeTree(dir: string): Promise<void> {
+  const remove = (): Promise<void> => rm(dir, { recursive: true, force: true })
+  await remove().catch(async () => {
+    await openFolders(dir)
+    await remove().catch(() => undefined)
+  })
+}
+
+async function openFolders(dir: string): Promise<void> {
+  await chmod(dir, 0o700).catch(() => undefined)
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => [])
+  for (const entry of entries) if (entry.isDirectory()) await openFolders(join(dir, entry.name))
 }
 
 /** Short names mean Docker Hub, as with every other engine, whatever aliases and registries the machine has. */
