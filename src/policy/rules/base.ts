@@ -39,7 +39,7 @@ function triggersOf(config: ImageConfig, platform: string, context: RuleContext)
   }
   for (const trigger of new Set(ran)) {
     if (written.has(trigger) || kept.includes(trigger)) continue
-    const message = `The base image has the trigger ONBUILD ${shortened(trigger)}, which ran in this build`
+    const message = `A base image was made with the trigger ONBUILD ${shortened(trigger)}, which ran in the build on top of it`
     violations.push(violation(trigger, platform, { message, ...baseOf(dockerfile), origin: 'base' }))
   }
   return violations
