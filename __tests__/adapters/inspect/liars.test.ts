@@ -49,8 +49,8 @@ const TABLE: readonly Row[] = [
   {
     tool: 'trivy',
     lie: 'no-packages',
-    reasons: ['canary-not-found', 'report-without-packages'],
-    missing: ['vulnerabilities'],
+    reasons: ['canary-not-found', 'report-without-packages', 'secret-canary-not-found'],
+    missing: ['secrets', 'vulnerabilities'],
   },
   {
     tool: 'trivy',
@@ -64,8 +64,18 @@ const TABLE: readonly Row[] = [
     reasons: ['trivy-findings-suppressed'],
     missing: ['inventory', 'vulnerabilities'],
   },
-  { tool: 'trivy', lie: 'lowered', reasons: ['canary-severity-changed'], missing: [] },
-  { tool: 'trivy', lie: 'no-findings', reasons: ['canary-not-found'], missing: [] },
+  {
+    tool: 'trivy',
+    lie: 'lowered',
+    reasons: ['canary-severity-changed', 'secret-canary-not-found'],
+    missing: ['secrets'],
+  },
+  {
+    tool: 'trivy',
+    lie: 'no-findings',
+    reasons: ['canary-not-found', 'secret-canary-not-found'],
+    missing: ['secrets'],
+  },
   { tool: 'trivy', lie: 'image-lowered', reasons: ['canary-severity-changed'], missing: [] },
   { tool: 'trivy', lie: 'image-no-findings', reasons: ['canary-not-found'], missing: [] },
   { tool: 'trivy', lie: 'last-layer-lowered', reasons: ['canary-severity-changed'], missing: [] },
