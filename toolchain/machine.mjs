@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { BuildError, readJson } from './build/files.mjs'
 import { withLock } from './build/lock.mjs'
 import { cacheRoot } from './cache-root.mjs'
-import { ensureNode, ensureZizmor } from './machine/packages.mjs'
+import { ensureNode, ensureSbomPython, ensureZizmor } from './machine/packages.mjs'
 import { ensurePrograms } from './machine/system.mjs'
 
 const USAGE = `usage: node toolchain/machine.mjs [--only-node] [--json] [--out FILE]
@@ -38,7 +38,9 @@ async function ensureAll(root, onlyNode) {
   const programs = ensurePrograms(wanted)
   const requirements = join(here, 'machine', 'requirements.txt')
   const zizmor = await ensureZizmor({ root, python: programs.python3, requirements })
-  return { node24, ...programs, zizmor }
+  const sbom = join(here, 'machine', 'sbom.txt')
+  const sbomPython = await ensureSbomPython({ root, python: programs.python3, requirements: sbom })
+  return { node24, ...programs, zizmor, sbomPython }
 }
 
 main().catch(error => {

@@ -32,6 +32,7 @@ const machine = z.object({
   skopeo: z.string(),
   mmdebstrap: z.string(),
   python3: z.string(),
+  sbomPython: z.string(),
 })
 
 function written(variable: 'PORTCULLIS_TOOLCHAIN' | 'PORTCULLIS_MACHINE'): unknown {
@@ -109,7 +110,9 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
 
 /** Makes a vulnerability database folder of the shipped advisory rows; `updated` is its date. */
 export async function makeDatabase(out: string, updated: Date = new Date()): Promise<string> {
-  const rows = ['pypi', 'debian', 'npm', 'alpine', 'maven'].map(name => join(ROOT, 'data', `${name}-advisories.jsonl`))
+  const rows = ['pypi', 'debian', 'npm', 'alpine', 'maven'].map(name =>
+    join(ROOT, 'data', `${name}-advisories.jsonl`),
+  )
   await run(toolPath('fixture-db'), ['--rows', ...rows, '--out', out, '--updated', whole(updated)])
   return out
 }

@@ -40,10 +40,19 @@ export async function ensureNode({ root, node }) {
 
 /** The absolute path of zizmor in a virtual environment of its own; pip compares the wheel with its pinned hash. */
 export async function ensureZizmor({ root, python, requirements }) {
-  const folder = join(root, 'zizmor', (await sha256File(requirements)).slice(0, 16))
-  const path = join(folder, 'bin', 'zizmor')
+  return await ensureEnvironment({ root, python, requirements, name: 'zizmor', program: 'zizmor' })
+}
+
+/** The Python of a virtual environment that validates SBOMs: PyPI's spdx-tools and cyclonedx-python-lib, pinned. */
+export async function ensureSbomPython({ root, python, requirements }) {
+  return await ensureEnvironment({ root, python, requirements, name: 'sbom', program: 'python3' })
+}
+
+async function ensureEnvironment({ root, python, requirements, name, program }) {
+  const folder = join(root, name, (await sha256File(requirements)).slice(0, 16))
+  const path = join(folder, 'bin', program)
   if (existsSync(path)) return path
-  say('installing zizmor into a virtual environment')
+  say(`installing ${name} into a virtual environment`)
   fill(folder, temp => {
     run(python, ['-m', 'venv', temp], dirname(temp))
     const flags = ['--quiet', '--no-deps', '--only-binary', ':all:', '--require-hashes', '-r', requirements]
