@@ -1,4 +1,3 @@
-import type { CheckedBase } from '../build/build-request.js'
 import { describeError, GateError } from '../errors.js'
 import type { DockerfileFacts } from '../evidence/evidence.js'
 import type { Known } from '../evidence/known.js'
@@ -7,18 +6,11 @@ import type { BaseRecord } from '../record/record.js'
 import type { Program } from '../tools/command.js'
 import { headDigest, type Crane } from '../tools/crane.js'
 import { registryCommands } from './registry-commands.js'
-import type { Given } from './run.js'
+import type { Given, ResolvedBases } from './run.js'
 
 const IMAGE = 'docker-image://'
 /** A registry that says nothing for longer leaves its bases unresolved. */
 const LOOK_UP_MS = 20_000
-
-/** The images that a Dockerfile is built from, each with its digest where that can be known before the build. */
-export interface ResolvedBases {
-  readonly records: readonly BaseRecord[]
-  /** Those with a digest: the engine must use exactly these. */
-  readonly checked: readonly CheckedBase[]
-}
 
 /**
  * The facts of the Dockerfile with the digests that were looked up, which is what to pin a base to, and without what a

@@ -11,10 +11,9 @@ import type { RunContext } from '../github/context.js'
 import type { BaseRecord } from '../record/record.js'
 import type { Program } from '../tools/command.js'
 import { toolOf, type ToolSet } from '../tools/tool-set.js'
-import type { ResolvedBases } from './base-digests.js'
 import { buildRequest } from './build-request.js'
 import { registryCommands } from './registry-commands.js'
-import type { Given } from './run.js'
+import type { Given, ResolvedBases } from './run.js'
 
 /** The image as a layout; for one that was built here, what was asked of the engine and which bases it had. */
 export interface SubjectImage extends BuiltImage {

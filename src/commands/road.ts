@@ -8,11 +8,9 @@ import { prepareDatabase } from '../inspect/database.js'
 import { inspectImage } from '../inspect/inspect.js'
 import { hashBlobs } from '../oci/blobs.js'
 import { openLayout } from '../oci/reader.js'
-import { databaseDoubts } from '../policy/database-doubts.js'
 import { enforcedOutcome, judge } from '../policy/evaluate.js'
 import { isolationProblem, type ResolvedPolicy } from '../policy/resolve.js'
 import { evidenceDocument, parseEvidence } from '../record/evidence-document.js'
-import type { Problem } from '../record/record.js'
 import { counted } from '../report/headline.js'
 import { size } from '../report/sections.js'
 import { databaseSizesFile } from '../tools/cache.js'
@@ -20,10 +18,11 @@ import type { Commands } from '../tools/command.js'
 import { SCAN_MS } from '../tools/scanner.js'
 import { installTools } from '../tools/install.js'
 import { factsOf, toolOf, type ToolSet } from '../tools/tool-set.js'
-import { resolveBases, withDigests, type ResolvedBases } from './base-digests.js'
+import { resolveBases, withDigests } from './base-digests.js'
 import { buildSubject } from './build-subject.js'
+import { databaseProblems } from './database-problems.js'
 import { readDockerfile } from './dockerfile.js'
-import { reportFolder, type Given, type Road } from './run.js'
+import { reportFolder, type Given, type ResolvedBases, type Road } from './run.js'
 import { readKevFeed } from './kev.js'
 import type { Plan } from './plan.js'
 import { buildRecord } from './provenance-facts.js'
@@ -154,17 +153,6 @@ export const ROAD: Road = {
 function withoutExposed(evidence: Evidence, exposed: readonly string[]): Evidence {
   if (exposed.length === 0) return evidence
   return parseEvidence(hideSecrets(evidenceDocument(evidence).text, exposed))
-}
-
-/** What no rule may be turned off for: databases that are dated ahead, or that lost most of their size. */
-function databaseProblems(evidence: Evidence, policy: ResolvedPolicy, now: Date): readonly Problem[] {
-  if (evidence.database.state !== 'present') return []
-  const { minSizeBytes } = policy.database
-  const given = { now, ...(minSizeBytes !== undefined && { minSizeBytes }) }
-  return databaseDoubts(evidence.database.value, given).map(doubt => ({
-    ...{ stage: 'judge', code: 'evidence' },
-    ...doubt,
-  }))
 }
 
 /** What the registries say of the bases, asked before anything is built. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { BuildRequest } from '../build/build-request.js'
+import type { BuildRequest, CheckedBase } from '../build/build-request.js'
 import type { DockerfileFacts, Evidence } from '../evidence/evidence.js'
 import type { Known } from '../evidence/known.js'
 import type { RunContext } from '../github/context.js'
@@ -13,7 +13,6 @@ import type { Request } from '../request.js'
 import type { Services } from '../services.js'
 import type { Commands } from '../tools/command.js'
 import type { ToolSet } from '../tools/tool-set.js'
-import type { ResolvedBases } from './base-digests.js'
 import type { Plan } from './plan.js'
 import type { StageResult } from './run-log.js'
 
@@ -78,6 +77,13 @@ export interface Built {
   readonly build?: BuildRecord
   /** Absent where nothing is scanned any more. */
   readonly database?: PreparedDatabase
+}
+
+/** The images that a Dockerfile is built from, each with its digest where that can be known before the build. */
+export interface ResolvedBases {
+  readonly records: readonly BaseRecord[]
+  /** Those with a digest: the engine must use exactly these. */
+  readonly checked: readonly CheckedBase[]
 }
 
 export interface Sources {
