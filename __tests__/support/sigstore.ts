@@ -83,16 +83,27 @@ async function startFulcio(stack: Stack, issuer: string, name: string): Promise<
   return ready(stack, child, { name, upstream: { port }, path: '/api/v1/rootCert' })
 }
 
-/** Its metrics always want port 2112: in a network of its own two of them do not meet, and a socket leads in. */
+/**
+ * Its metrics always want port 2112: in a network of its own two of them do not meet, and a socket leads in. Where
+ * no such network can be had, there can be one at a time.
+ */
 async function startTimestamps(stack: Stack): Promise<TroubledService> {
   const socketPath = join(stack.dir, 'timestamps.sock')
   const args = [
     ...['serve', '--scheme', 'unix', '--socket-path', socketPath],
     ...['--timestamp-signer', 'memory', '--disable-ntp-monitoring'],
   ]
-  const child = start(stack, ['/usr/bin/unshare', '-rn', builtProgram('timestamp-server').path, ...args])
+  const child = start(stack, [...(await ownNetwork()), builtProgram('timestamp-server').path, ...args])
   const path = '/api/v1/timestamp/certchain'
   return ready(stack, child, { name: 'timestamp-server', upstream: { socketPath }, path })
+}
+
+async function ownNetwork(): Promise<readonly string[]> {
+  for (const words of [['-rn'], ['-n']]) {
+    const held = await run('/usr/bin/unshare', [...words, '/bin/true']).catch(() => null)
+    if (held !== null) return ['/usr/bin/unshare', ...words]
+  }
+  return []
 }
 
 async function startRekor(stack: Stack): Promise<TroubledService> {

@@ -7,6 +7,7 @@ import { PREDICATE } from '../../../src/evidence/statement.js'
 import { releaseImage } from '../../../src/release/release.js'
 import type { ReleaseRequest } from '../../../src/release/request.js'
 import type { Command, Commands } from '../../../src/tools/command.js'
+import { createCommands } from '../../../src/tools/commands.js'
 import { openKeylessDesk, type KeylessDesk } from '../../support/keyless-desk.js'
 import { startOlareg, type ReferrersRegistry } from '../../support/olareg.js'
 import { builtProgram } from '../../support/programs.js'
@@ -44,6 +45,16 @@ async function tagsOf(request: ReleaseRequest): Promise<readonly string[]> {
   const answer = await fetch(`http://${request.image.host}/v2/${request.image.path}/tags/list`)
   const body = (await answer.json()) as { readonly tags?: readonly string[] | null }
   return (body.tags ?? []).filter(tag => !tag.startsWith('sha256-')).toSorted()
+}
+
+/** What refers to the image at a registry without the referrers API. */
+async function referrersOf(request: ReleaseRequest): Promise<readonly string[]> {
+  const { host, path } = request.image
+  const tag = request.layout.subject.digest.replace(':', '-')
+  const headers = { accept: 'application/vnd.oci.image.index.v1+json' }
+  const answer = await fetch(`http://${host}/v2/${path}/manifests/${tag}`, { headers })
+  const index = (await answer.json()) as { readonly manifests: readonly { readonly digest: string }[] }
+  return index.manifests.map(one => one.digest).toSorted()
 }
 
 /** Everything a run left on disk, as one text. */
@@ -104,6 +115,46 @@ describe('a release without a key', () => {
       await cosign(attestation.map(arg => (arg === reference ? pinnedReference(request.image, child) : arg)))
     },
   )
+
+  test('a second attempt of the job goes on with what the first attached, and signs nothing again', async () => {
+    const request = await place.request(place.sigstore.withLog)
+    await releaseImage(place.services, request)
+    const signed = place.sigstore.fulcio.requests.length
+    const before = await referrersOf(request)
+    place.sigstore.issuer.claim({ run_attempt: '2' })
+    const again = await releaseImage(place.services, request)
+    expect([again.problems, again.record.state]).toEqual([[], 'released'])
+    expect(again.record.identity?.run).toBe(`${IDENTITY.run.slice(0, -1)}2`)
+    expect(place.sigstore.fulcio.requests).toHaveLength(signed)
+    expect(before).toHaveLength(5)
+    expect(await referrersOf(request)).toEqual(before)
+  })
+
+  test('an attempt of another job signs for itself', async () => {
+    const request = await place.request(place.sigstore.withLog)
+    await releaseImage(place.services, request)
+    const before = await referrersOf(request)
+    const workflow = JOB.workflow_ref.replace('release', 'other')
+    place.sigstore.issuer.claim({ workflow_ref: workflow, job_workflow_ref: workflow })
+    const again = await releaseImage(place.services, request)
+    expect([again.problems, again.record.state]).toEqual([[], 'released'])
+    expect(await referrersOf(request)).toHaveLength(2 * before.length)
+  })
+
+  test('where the public Sigstore cannot be reached nothing is pushed', async () => {
+    const environment = { HTTPS_PROXY: 'http://127.0.0.1:9' }
+    const { kind, tokens, rehearsal } = place.signing(place.sigstore.withLog)
+    const signing = { kind, tokens, rehearsal }
+    const request = { ...(await place.request(place.sigstore.withLog)), signing }
+    const commands = createCommands({ environment, workDir: request.workDir })
+    const before = place.desk.registry.requests.length
+    const outcome = await releaseImage({ ...place.services, commands }, request)
+    expect(outcome.problems.map(one => [one.code, one.reason])).toEqual([
+      ['service', 'public-sigstore-unavailable'],
+    ])
+    expect(place.desk.registry.requests).toHaveLength(before)
+    await commands.stopAll()
+  })
 
   test('the token is in a file of mode 0600 while Cosign signs, and nowhere else before or after', async () => {
     const seen: { mode: number; folder: number; text: string; path: string }[] = []
