@@ -7,7 +7,7 @@ import { replaceImages } from '../evidence/pinned-dockerfile.js'
 import { parseReference } from '../evidence/reference.js'
 import { openLayout } from '../oci/reader.js'
 import type { BuildRequest, BuildServices } from './build-request.js'
-import { buildahArguments, pushArguments, type BuildahCall } from './buildah-arguments.js'
+import { buildahArguments, cacheRepository, pushArguments, type BuildahCall } from './buildah-arguments.js'
 import { baseAnnotations } from './buildah-base.js'
 import { openStore, signaturePolicy, type BuildahStore, type BuildahWay } from './buildah-client.js'
 import { buildahContexts } from './buildah-contexts.js'
@@ -140,7 +140,7 @@ function ignoreFile({ dockerfile, context }: BuildRequest, store: BuildahStore):
   return candidates.find(path => existsSync(path)) ?? join(store.dir, 'no-ignore')
 }
 
-/** Registries on this machine that a base comes from. */
+/** Registries on this machine that images or caches come from. */
 function loopbackHosts(
   text: string,
   request: BuildRequest,
@@ -150,7 +150,8 @@ function loopbackHosts(
   const options = { buildArgs, ...(target === undefined ? {} : { target }) }
   const { bases } = parseDockerfile(text, dirname(request.dockerfile), options)
   const contexts = Object.values(request.buildContexts).map(place => place.replace(/^docker-image:\/\//, ''))
-  const hosts = [...bases.map(base => base.reference), ...contexts].flatMap(reference => {
+  const caches = request.cacheFrom.flatMap(cache => cacheRepository(cache) ?? [])
+  const hosts = [...bases.map(base => base.reference), ...contexts, ...caches].flatMap(reference => {
     try {
       const { image } = parseReference(reference)
       return image.loopback ? [image.host] : []

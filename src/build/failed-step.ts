@@ -7,8 +7,9 @@ export function failedStep(output: string): string | undefined {
     'step'
   ]
   const classic = [...output.matchAll(/^Step (?<step>\d+\/\d+ : [^\n]{1,300})$/gm)].at(-1)?.groups?.['step']
-  const buildah = [...output.matchAll(/ building at STEP "(?<step>(?:[^"\\\n]|\\.){1,300})/g)].at(-1)
-    ?.groups?.['step']
+  const buildah = [...output.matchAll(/ building at STEP "(?<step>[^\n]{1,300}?)": /g)].at(-1)?.groups?.[
+    'step'
+  ]
   const step = kit ?? classic ?? buildah
   return place === undefined ? step : [place, ...(step === undefined ? [] : [step])].join(' ')
 }

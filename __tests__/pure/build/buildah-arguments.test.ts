@@ -257,7 +257,8 @@ test.each<[string, StoredConfig['config'], readonly string[], string | undefined
 })
 
 test('the step that failed', () => {
-  const printed =
-    'STEP 1/2: FROM a\nError: building at STEP "RUN cat \\"/x\\" && false": while running runtime: exit status 1\n'
-  expect(failedStep(printed)).toBe('RUN cat \\"/x\\" && false')
+  const step = 'RUN if [ -S "$A" ]; then false; fi'
+  expect(
+    failedStep(`STEP 1/2: FROM a\nError: building at STEP "${step}": while running runtime: exit 1\n`),
+  ).toBe(step)
 })
