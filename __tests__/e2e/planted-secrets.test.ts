@@ -58,7 +58,7 @@ beforeAll(async () => {
   })
   if (watching.watch === undefined) throw new Error('the step was never watched')
   report = await watching.watch.stop()
-})
+}, 600_000)
 
 afterAll(async () => {
   await bench.close()
