@@ -8,7 +8,7 @@ export const signPresent = defineRule({
   id: 'sign.present',
   title: 'The released image carries a signature that was read back and verified',
   why: 'Only a signature over the digest tells a consumer that this gate let the image through.',
-  fix: 'Release with sign: key, or turn the rule off in the policy with a reason.',
+  fix: 'Release with sign: keyless or sign: key, or turn the rule off in the policy with a reason.',
   severity: 'critical',
   phase: 'released',
   needs: ['subject', 'released'],
@@ -41,7 +41,7 @@ function signViolation(digest: string, message: string): Violation {
     platforms: [],
     severity: 'critical',
     message,
-    fix: 'release with sign: key',
+    fix: 'release with sign: keyless or sign: key',
     origin: 'unknown',
     fingerprint: fingerprint({ rule: 'sign.present' }),
   }
