@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 
 const ROOT = resolve(import.meta.dirname, '..', '..', '..')
 const CRUISE = join(ROOT, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs')
-const PARTS = ['src', 'tsconfig.json', 'package.json', '.dependency-cruiser.cjs']
+const PARTS = ['src', 'data/os-releases.json', 'tsconfig.json', 'package.json', '.dependency-cruiser.cjs']
 
 let house: string
 
