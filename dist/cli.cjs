@@ -870,10 +870,14 @@ function sbomWords(record2) {
       const lacking2 = lackingWords(minimum);
       return `${FORMATS[format]} ${percentOf(minimum)} %${lacking2 === "" ? "" : ` (lacks ${lacking2})`}`;
     });
-    return `SBOM ${platform2}: ${counted(packages, "package", "packages")}, minimum elements ${shares.join(", ")}.`;
+    const words = `${counted(packages, "package", "packages")}, minimum elements ${shares.join(", ")}`;
+    return [`SBOM ${platform2}`, words];
   });
   const rest2 = platforms2.length - lines.length;
-  return [...lines, ...rest2 > 0 ? [`And SBOMs of ${rest2} more platforms in portcullis.json.`] : []];
+  return [
+    ...lines,
+    ...rest2 > 0 ? [["SBOM", `and those of ${rest2} more platforms in portcullis.json`]] : []
+  ];
 }
 function sameLocally(record2) {
   const { image: image2, subject } = record2.request;
@@ -946,6 +950,7 @@ function judgementLinks(record2) {
     ...evidence ? [["Evidence", `${evidence.path}, sha256:${evidence.sha256}`]] : [],
     ...database2 ? [["Advisories", `${database2.updatedAt}, sha256:${database2.sha256}`]] : [],
     ...secretSearch === void 0 ? [] : [["Searched for secrets", searchWords(secretSearch)]],
+    ...sbomWords(record2),
     ...isolation2 === null ? [] : [["Scanners ran", ISOLATION[isolation2]]]
   ];
 }
@@ -1106,7 +1111,9 @@ function more(count2, shown) {
   return count2 > shown ? [`  and ${count2 - shown} more in portcullis.json`] : [];
 }
 function chain(record2, paint) {
-  const lines = custody(record2).map(([what, value]) => `  ${what.padEnd(16)} ${visible(value, MAX_LINE2)}`);
+  const links = custody(record2).map(([what, value]) => [visible(what, COLUMN), value]);
+  const width = Math.max(0, ...links.map(([what]) => what.length));
+  const lines = links.map(([what, value]) => `  ${what.padEnd(width)} ${visible(value, MAX_LINE2)}`);
   return lines.length === 0 ? [] : ["", ...lines.map((line4) => paint.dim(line4))];
 }
 function commands(record2) {
@@ -1117,7 +1124,7 @@ function commands(record2) {
     ...local === void 0 ? [] : ["", `  Same on a terminal: ${visible(local, MAX_LINE2)}`]
   ];
 }
-var PLAIN, ROWS, WARNINGS, LINES2, NOTES, MAX_LINE2;
+var PLAIN, ROWS, WARNINGS, LINES2, NOTES, MAX_LINE2, COLUMN;
 var init_terminal = __esm({
   "src/report/terminal.ts"() {
     "use strict";
@@ -1139,6 +1146,7 @@ var init_terminal = __esm({
     LINES2 = 40;
     NOTES = 10;
     MAX_LINE2 = 400;
+    COLUMN = 40;
   }
 });
 
@@ -2752,7 +2760,7 @@ function countPackages(evidence) {
 }
 function sbomScores(evidence) {
   return (evidence?.platforms ?? []).flatMap(
-    ({ platform: platform2, sboms: sboms2 }) => sboms2.state !== "present" ? [] : sboms2.value.documents.flatMap(
+    ({ platform: platform2, sboms }) => sboms.state !== "present" ? [] : sboms.value.documents.flatMap(
       ({ format, minimum }) => minimum === void 0 ? [] : [{ platform: platform2, format, minimum }]
     )
   );
@@ -24473,7 +24481,6 @@ function renderSummary(record2) {
     ...changes2(record2),
     ...harmless2(record2),
     closing(record2),
-    ...sboms(record2),
     ...released(record2),
     ...notes(record2),
     ...warnings2(record2),
@@ -24574,10 +24581,6 @@ function closing(record2) {
     ...record2.database ? [`Advisories of ${inline(record2.database.updatedAt)}.`] : [],
     ...local === void 0 ? [] : [`Same on a terminal: ${code(local, 600)}`]
   ].join(" ");
-}
-function sboms(record2) {
-  const lines = sbomWords(record2).map((line4) => inline(line4, 600));
-  return lines.length === 0 ? [] : [lines.join("<br>")];
 }
 function released(record2) {
   const command = record2.release.verifyCommand;
@@ -34349,9 +34352,9 @@ async function hideExposed(reportDir, found, exposed) {
   const written2 = new Map(files.map((file2) => [file2.path, file2]));
   const platforms2 = found.platforms.map((platform2) => ({
     ...platform2,
-    sboms: mapKnown(platform2.sboms, (sboms2) => ({
-      ...sboms2,
-      documents: sboms2.documents.map((document6) => {
+    sboms: mapKnown(platform2.sboms, (sboms) => ({
+      ...sboms,
+      documents: sboms.documents.map((document6) => {
         const { sha256: sha2564, size: size2 } = written2.get(document6.file) ?? document6;
         return { ...document6, sha256: sha2564, size: size2 };
       })
@@ -35006,21 +35009,21 @@ async function crossChecked(work, problems3, { scan: scan2, boms, contents: cont
   const seen = tree === void 0 ? {} : { contents: tree };
   const noScan = found && whyScanIncomplete(found, { ...seen, ...bom && { inventory: bom.inventory } });
   const noBom = bom && whySbomIncomplete(bom.inventory, { ...seen, ...found && { scan: found } });
-  const sboms2 = noBom === void 0 ? sbomSet2(boms) : noteMissing(problems3, sbomIncomplete(image2, noBom));
+  const sboms = noBom === void 0 ? sbomSet2(boms) : noteMissing(problems3, sbomIncomplete(image2, noBom));
   if (noScan !== void 0)
     return {
       ...compared(found, bom),
-      sboms: sboms2,
+      sboms,
       vulnerabilities: noteMissing(problems3, reportIncomplete(image2, noScan))
     };
   if (found === void 0 || bom === void 0)
-    return { ...compared(found, bom), sboms: sboms2, vulnerabilities: scan2 };
+    return { ...compared(found, bom), sboms, vulnerabilities: scan2 };
   const { inventory: inventory2 } = bom;
   const united = await work.limit(
     () => attempt(problems3, () => unite(work, { scan: found, inventory: inventory2, ...seen }))
   );
-  if (united.state !== "present") return { ...compared(found, bom), sboms: sboms2, vulnerabilities: united };
-  return { sboms: sboms2, vulnerabilities: present(united.value.scan), inventory: present(united.value.comparison) };
+  if (united.state !== "present") return { ...compared(found, bom), sboms, vulnerabilities: united };
+  return { sboms, vulnerabilities: present(united.value.scan), inventory: present(united.value.comparison) };
 }
 function compared(found, bom) {
   if (found === void 0 || bom === void 0)
@@ -38417,9 +38420,9 @@ var init_inventory_hidden = __esm({
 });
 
 // src/policy/rules/inventory-links.ts
-function hiding({ contents: contents2, vulnerabilities, sboms: sboms2 }) {
+function hiding({ contents: contents2, vulnerabilities, sboms }) {
   const purls = new Set(vulnerabilities.packages.map((found) => plain2(found.purl)));
-  const seen = sboms2.packages.filter((found) => purls.has(plain2(found.purl)));
+  const seen = sboms.packages.filter((found) => purls.has(plain2(found.purl)));
   const read2 = new Set([...vulnerabilities.packages, ...seen].flatMap((found) => found.path ?? []));
   return (contents2.linkedMetadata ?? []).filter((link3) => !read2.has(link3.path) && !read2.has(link3.target));
 }
@@ -38675,10 +38678,10 @@ function doubts(one, context) {
   const os2 = one.vulnerabilities.os;
   if (os2 !== void 0 && os2.family !== "" && os2.family !== "none")
     said3.push(`${scan2}: recognised ${os2.family} ${os2.name} but lists no packages`);
-  const sboms2 = context.evidence.platforms.find((other) => other.platform === one.platform)?.sboms;
-  if (sboms2?.state !== "present") said3.push(`${scan2}: lists no packages, and no SBOM says the same`);
-  else if (sboms2.value.packages.length > 0) {
-    said3.push(`${scan2}: lists no packages, but the SBOM lists ${String(sboms2.value.packages.length)}`);
+  const sboms = context.evidence.platforms.find((other) => other.platform === one.platform)?.sboms;
+  if (sboms?.state !== "present") said3.push(`${scan2}: lists no packages, and no SBOM says the same`);
+  else if (sboms.value.packages.length > 0) {
+    said3.push(`${scan2}: lists no packages, but the SBOM lists ${String(sboms.value.packages.length)}`);
   }
   if (one.contents.executables > 0 && one.contents.unexplained.length === 0) {
     said3.push(
@@ -38949,14 +38952,14 @@ var init_sbom = __esm({
         let checked = 0;
         const violations = [];
         const unknown4 = [];
-        for (const { platform: platform2, sboms: sboms2 } of given.platforms) {
-          checked += sboms2.documents.length;
+        for (const { platform: platform2, sboms } of given.platforms) {
+          checked += sboms.documents.length;
           for (const format of REQUIRED) {
-            const fault = faultOf(sboms2.documents, format, sboms2.packages.length);
+            const fault = faultOf(sboms.documents, format, sboms.packages.length);
             if (fault !== void 0) violations.push(sbomViolation("sbom.present", { platform: platform2, format, fault }));
           }
           const scanned = scannedPackages(context, platform2);
-          if (sboms2.packages.length === 0 && scanned > 0) {
+          if (sboms.packages.length === 0 && scanned > 0) {
             unknown4.push(`SBOMs of ${platform2}: list no packages, but the scan lists ${String(scanned)}`);
           }
         }
@@ -38976,9 +38979,9 @@ var init_sbom = __esm({
         let checked = 0;
         const violations = [];
         const unknown4 = [];
-        for (const { platform: platform2, sboms: sboms2 } of given.platforms) {
+        for (const { platform: platform2, sboms } of given.platforms) {
           const manifest = given.subject.platforms.find((one) => one.platform === platform2)?.manifest.digest;
-          const named3 = sboms2.documents.filter((document6) => document6.subject !== void 0);
+          const named3 = sboms.documents.filter((document6) => document6.subject !== void 0);
           checked += named3.length;
           if (named3.length === 0) unknown4.push(`SBOMs of ${platform2}: none names the image it is about`);
           for (const { format, subject } of named3) {
@@ -39028,8 +39031,8 @@ var init_sbom_minimum = __esm({
         let checked = 0;
         const violations = [];
         const unknown4 = [];
-        for (const { platform: platform2, sboms: sboms2 } of given.platforms) {
-          const documents = sboms2.documents.filter((document6) => document6.format !== "syft");
+        for (const { platform: platform2, sboms } of given.platforms) {
+          const documents = sboms.documents.filter((document6) => document6.format !== "syft");
           if (documents.length === 0) unknown4.push(`SBOMs of ${platform2}: there is none to count`);
           for (const { format, minimum } of documents) {
             checked += 1;
