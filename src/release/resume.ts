@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
 import { GateError } from '../errors.js'
-import { BUNDLE_MEDIA_TYPE, MAX_BUNDLE_BYTES, parseBundle } from '../evidence/bundle.js'
-import { isDigest, type Digest } from '../evidence/digest.js'
-import { fetchBlob } from '../registry/blobs.js'
-import { fetchManifest } from '../registry/manifests.js'
+import { BUNDLE_MEDIA_TYPE, parseBundle } from '../evidence/bundle.js'
+import type { Digest } from '../evidence/digest.js'
+import { fetchBundle } from '../registry/bundles.js'
 import { listReferrers, type Referrer } from '../registry/referrers.js'
 import type { Registry } from '../registry/registry.js'
 import type { PlannedStatement } from './plan.js'
@@ -28,13 +26,6 @@ export interface Earlier {
 
 /** A release that was never begun. */
 export const NOTHING_EARLIER: Earlier = { find: () => Promise.resolve(undefined) }
-
-const descriptor = z.object({
-  mediaType: z.string(),
-  digest: z.custom<Digest>(isDigest),
-  size: z.number().int().nonnegative(),
-})
-const referrerManifest = z.object({ layers: z.array(descriptor).length(1), subject: descriptor })
 
 /** SHA-256 of a statement, hex. */
 export function statementHash(planned: Pick<PlannedStatement, 'payload'>): string {
@@ -90,11 +81,7 @@ async function verified(
 ): Promise<Buffer | undefined> {
   const { planned, subject, referrer } = one
   try {
-    const manifest = await fetchManifest(registry, referrer)
-    const read = referrerManifest.safeParse(jsonOf(manifest?.bytes))
-    const [layer] = read.success && read.data.subject.digest === subject ? read.data.layers : []
-    if (layer === undefined) return undefined
-    const bundle = await fetchBlob(registry, layer, MAX_BUNDLE_BYTES)
+    const bundle = await fetchBundle(registry, subject, referrer)
     const text = bundle.toString('utf8')
     if (parseBundle(text).payload !== planned.payload) return undefined
     const { predicateType } = planned
@@ -103,13 +90,5 @@ async function verified(
   } catch (thrown) {
     if (thrown instanceof GateError && thrown.code === 'integrity') return undefined
     throw thrown
-  }
-}
-
-function jsonOf(bytes: Buffer | undefined): unknown {
-  try {
-    return JSON.parse(bytes?.toString('utf8') ?? '')
-  } catch {
-    return undefined
   }
 }

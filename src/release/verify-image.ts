@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { describeError, GateError } from '../errors.js'
-import { BUNDLE_MEDIA_TYPE, MAX_BUNDLE_BYTES, parseBundle } from '../evidence/bundle.js'
-import { isDigest, type Digest } from '../evidence/digest.js'
+import { BUNDLE_MEDIA_TYPE, parseBundle } from '../evidence/bundle.js'
+import type { Digest } from '../evidence/digest.js'
 import type { SignerIdentity } from '../evidence/identity.js'
 import { parseManifestDocument } from '../evidence/oci-documents.js'
 import { claimsAttestation, platformName } from '../evidence/oci-image.js'
 import { parseStatement, subjectDigests } from '../evidence/statement.js'
 import type { SeenBundle, VerifyReason } from '../evidence/verification.js'
-import { fetchBlob } from '../registry/blobs.js'
+import { fetchBundle } from '../registry/bundles.js'
 import { fetchManifest } from '../registry/manifests.js'
 import { listReferrers } from '../registry/referrers.js'
 import type { Registry } from '../registry/registry.js'
@@ -40,13 +39,6 @@ interface Reading {
 }
 
 const MAX_BUNDLES = 500
-const descriptor = z.object({
-  mediaType: z.string(),
-  digest: z.custom<Digest>(isDigest),
-  size: z.number().int().nonnegative(),
-})
-const referrerManifest = z.object({ layers: z.array(descriptor).length(1), subject: descriptor })
-
 /**
  * Reads an image by digest and every bundle that refers to it or to one of its images, each judged by both verifiers.
  * Errors: `image-absent` (evidence), and those of the registry; a bundle that is not believed is no error.
@@ -102,7 +94,7 @@ async function judged(reading: Reading, attachedTo: Digest, referrer: Digest): P
   let predicateType = ''
   let other = false
   try {
-    const text = await fetchBundle(reading.registry, attachedTo, referrer)
+    const text = (await fetchBundle(reading.registry, attachedTo, referrer)).toString('utf8')
     const stated = parseStatement(parseBundle(text).payload)
     predicateType = stated.predicateType
     other = !subjectDigests(stated).includes(attachedTo)
@@ -142,21 +134,11 @@ async function agreed(
   }
 }
 
-async function fetchBundle(registry: Registry, attachedTo: Digest, referrer: Digest): Promise<string> {
-  const manifest = await fetchManifest(registry, referrer)
-  const read = referrerManifest.safeParse(jsonOf(manifest?.bytes))
-  const [layer] = read.success && read.data.subject.digest === attachedTo ? read.data.layers : []
-  if (layer === undefined) {
-    const message = `the referrer ${referrer} of ${attachedTo} is not served, or is about something else`
-    throw new GateError('integrity', { reason: 'bundle-malformed', message })
-  }
-  return (await fetchBlob(registry, layer, MAX_BUNDLE_BYTES)).toString('utf8')
-}
-
 const REASONS: Readonly<Record<string, VerifyReason>> = {
   'bundle-malformed': 'bundle-malformed',
   'statement-malformed': 'bundle-malformed',
   'served-bytes-differ': 'bundle-malformed',
+  'referrer-malformed': 'bundle-malformed',
   'identity-unreadable': 'bundle-malformed',
   'identity-mismatch': 'wrong-signer',
   'certificate-untrusted': 'wrong-signer',
@@ -167,14 +149,6 @@ const REASONS: Readonly<Record<string, VerifyReason>> = {
 
 function reasonOf(thrown: GateError): VerifyReason {
   return REASONS[thrown.reason] ?? 'wrong-signer'
-}
-
-function jsonOf(bytes: Buffer | undefined): unknown {
-  try {
-    return JSON.parse(bytes?.toString('utf8') ?? '')
-  } catch {
-    return undefined
-  }
 }
 
 /** The same checks end a release; a reader has nothing to tag. */

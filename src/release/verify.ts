@@ -3,16 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pLimit from 'p-limit'
-import { z } from 'zod'
 import { GateError } from '../errors.js'
-import { BUNDLE_MEDIA_TYPE, MAX_BUNDLE_BYTES, parseBundle } from '../evidence/bundle.js'
-import { digestHex, isDigest, type Digest } from '../evidence/digest.js'
+import { BUNDLE_MEDIA_TYPE, parseBundle } from '../evidence/bundle.js'
+import { digestHex, type Digest } from '../evidence/digest.js'
 import type { VerifiedStatement } from '../evidence/evidence.js'
 import { pinnedReference, type ImageReference } from '../evidence/reference.js'
 import { PREDICATE } from '../evidence/statement.js'
 import type { AttachedBundle } from '../record/record.js'
-import { fetchBlob } from '../registry/blobs.js'
-import { fetchManifest } from '../registry/manifests.js'
+import { fetchBundle } from '../registry/bundles.js'
 import { listReferrers } from '../registry/referrers.js'
 import type { Registry } from '../registry/registry.js'
 import type { Cosign } from '../tools/cosign.js'
@@ -97,17 +95,6 @@ function isBundle(referrer: { readonly artifactType: string | null }): boolean {
   return referrer.artifactType === BUNDLE_MEDIA_TYPE
 }
 
-const descriptorSchema = z.object({
-  mediaType: z.string(),
-  digest: z.custom<Digest>(isDigest),
-  size: z.number().int().nonnegative(),
-})
-const referrerSchema = z.object({
-  artifactType: z.literal(BUNDLE_MEDIA_TYPE),
-  layers: z.array(descriptorSchema).length(1),
-  subject: descriptorSchema,
-})
-
 async function verifyOne(verification: Verification, one: Attached, dir: string): Promise<AttachedBundle> {
   const { registry, cosign, signatory } = verification
   const { signed, attachedTo, referrer } = one
@@ -125,15 +112,10 @@ async function verifyOne(verification: Verification, one: Attached, dir: string)
 }
 
 async function fetchAttached(registry: Registry, one: Attached): Promise<Buffer> {
-  const manifest = await fetchManifest(registry, one.referrer)
-  if (manifest === null) throw attachLost(registry, one, 'its manifest is not served')
-  const parsed = referrerSchema.safeParse(parseJson(manifest.bytes))
-  if (!parsed.success) throw attachLost(registry, one, 'its manifest is not the one that was written')
-  const [layer] = parsed.data.layers
-  if (layer === undefined || parsed.data.subject.digest !== one.attachedTo) {
-    throw attachLost(registry, one, 'its manifest names another subject')
-  }
-  const bytes = await fetchBlob(registry, layer, MAX_BUNDLE_BYTES)
+  const bytes = await fetchBundle(registry, one.attachedTo, one.referrer).catch((thrown: unknown) => {
+    if (!(thrown instanceof GateError) || thrown.reason !== 'referrer-malformed') throw thrown
+    throw attachLost(registry, one, thrown.message)
+  })
   if (createHash('sha256').update(bytes).digest('hex') === one.signed.bundleSha256) return bytes
   throw attachLost(registry, one, 'the registry serves another bundle')
 }
@@ -152,12 +134,4 @@ function attachLost(registry: Registry, one: Attached | null, why: string): Gate
   const what = one === null ? 'an attestation' : `${one.signed.predicateType} on ${one.attachedTo}`
   const message = `${registry.image.name} did not keep ${what}: ${why}; nothing is tagged. Run again`
   return new GateError('integrity', { reason: 'attach-lost', message })
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return undefined
-  }
 }

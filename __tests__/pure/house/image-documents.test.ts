@@ -12,10 +12,7 @@ const SHAPE = /\b(?:manifests|layers|rootfs|diff_ids|fsLayers)\b['"]?: *(?:z\b|l
  */
 const OTHERS: Readonly<Record<string, string>> = {
   'registry/referrers.ts': 'a list of referrers: each bundle behind it is verified by itself',
-  'release/verify.ts': 'the manifest of a referrer of ours, by its digest',
-  'release/verify-image.ts':
-    'the manifest of a referrer, by its digest; the bundle in it is verified by itself',
-  'release/resume.ts': 'the manifest of a referrer of ours, by its digest',
+  'registry/bundles.ts': 'the manifest of a referrer, by its digest; the bundle in it is verified by itself',
   'oci/derive.ts': 'a configuration that was read strictly, written again with layers of ours for a scanner',
   'build/buildah-result.ts':
     'what the engine says of its image, compared with the layout that is read strictly',
