@@ -30,6 +30,7 @@ const machine = z.object({
   runc: z.string(),
   buildah: z.string(),
   skopeo: z.string(),
+  dockerRegistry: z.string(),
   mmdebstrap: z.string(),
   python3: z.string(),
   sbomPython: z.string(),

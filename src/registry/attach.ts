@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { attachArtifactToImage } from '@sigstore/oci'
 import { GateError } from '../errors.js'
+import { libraryRoute } from '../network.js'
 import { isDigest, type Digest } from '../evidence/digest.js'
 import { BUNDLE_MEDIA_TYPE } from '../evidence/bundle.js'
-import type { ImageReference } from '../evidence/reference.js'
+import { registryOrigin, type ImageReference } from '../evidence/reference.js'
 import { cancelled, networkCode, registryError, type RegistryReason } from './failure.js'
 import type { Credentials } from './credentials.js'
 
@@ -49,7 +50,10 @@ export async function attachBundle(attachment: Attachment): Promise<Digest> {
 type Attach = typeof attachArtifactToImage
 type AttachOptions = Omit<Parameters<Attach>[0], 'credentials' | 'fetchOpts'> & {
   readonly credentials?: Parameters<Attach>[0]['credentials']
-  readonly fetchOpts: { readonly timeout: number; readonly retry: object }
+  /** Handed on whole to make-fetch-happen, which the types do not say. */
+  readonly fetchOpts: { readonly timeout: number; readonly retry: object } & Awaited<
+    ReturnType<typeof libraryRoute>
+  >
 }
 
 async function upload(attachment: Attachment): Promise<Digest> {
@@ -58,6 +62,7 @@ async function upload(attachment: Attachment): Promise<Digest> {
   // Anonymous access is no credentials at all, which the library does and its types do not say.
   const attach = library.attachArtifactToImage as (options: AttachOptions) => ReturnType<Attach>
   const { image, credentials, digest, bundle } = attachment
+  const route = await libraryRoute(new URL(registryOrigin(image)))
   const attachAs = (as: Credentials | null): ReturnType<Attach> =>
     attach({
       imageName: image.name,
@@ -66,7 +71,7 @@ async function upload(attachment: Attachment): Promise<Digest> {
       mediaType: BUNDLE_MEDIA_TYPE,
       annotations: annotationsOf(attachment),
       ...(as === null ? {} : { credentials: login(as) }),
-      fetchOpts: { timeout: attachment.requestMs ?? 30_000, retry: RETRIES },
+      fetchOpts: { timeout: attachment.requestMs ?? 30_000, retry: RETRIES, ...route },
     })
   try {
     const descriptor = await limited(attachment, () =>

@@ -1,4 +1,5 @@
 import { GateError } from '../errors.js'
+import { fetchOutbound, proxyFor } from '../network.js'
 import { networkCode, registryError, TransientError } from './failure.js'
 
 export interface TransferLimits {
@@ -98,14 +99,16 @@ function explain(thrown: unknown, url: URL, timedOut: boolean): unknown {
   if (timedOut) return new TransientError('registry-timeout', `${url.host} did not answer in time`)
   if (thrown instanceof GateError || thrown instanceof TransientError) return thrown
   const code = networkCode(thrown)
-  const message = `${url.host} cannot be reached${code === null ? '' : ` (${code})`}`
+  const proxy = proxyFor(url, process.env)
+  const way = proxy === null ? '' : ` through the proxy ${proxy.host}`
+  const message = `${url.host} cannot be reached${way}${code === null ? '' : ` (${code})`}`
   return new TransientError('registry-unreachable', message, { cause: thrown })
 }
 
 function hop(request: TransferRequest, url: URL, watch: Watch): Promise<Response> {
   const headers: Record<string, string> = { 'accept-encoding': 'identity', ...request.headers }
   if (url.origin !== request.url.origin) delete headers['authorization']
-  return fetch(url, {
+  return fetchOutbound(url, {
     method: request.method,
     headers,
     redirect: 'manual',
