@@ -31,6 +31,8 @@ const machine = z.object({
   buildah: z.string(),
   skopeo: z.string(),
   dockerRegistry: z.string(),
+  openssl: z.string(),
+  perl: z.string(),
   mmdebstrap: z.string(),
   python3: z.string(),
   sbomPython: z.string(),

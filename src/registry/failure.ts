@@ -3,6 +3,7 @@ import { GateError } from '../errors.js'
 /** Why an exchange with a registry failed: each word is a stable reason of the report. */
 export type RegistryReason =
   | 'registry-unreachable'
+  | 'registry-tls'
   | 'registry-refused'
   | 'registry-timeout'
   | 'registry-unavailable'
