@@ -128,8 +128,23 @@ function explain(thrown: unknown, attachment: Attachment): Error {
   const status = statusCode(thrown)
   const code = networkCode(thrown)
   const what = `attaching ${attachment.predicateType} to ${attachment.digest} in ${attachment.image.name}`
+  if (status !== null && refusesFallback(status, thrown)) return fallbackRefused(what, status, thrown)
   const detail = status === null ? (code ?? 'no answer') : `HTTP ${status}`
   return registryError(reasonOf(status, code, thrown), `${what} failed: ${detail}; nothing is tagged`, thrown)
+}
+
+/** The library names the address that was not answered as it should. */
+function refusesFallback(status: number, thrown: unknown): boolean {
+  const written = /\/manifests\/sha256-[0-9a-f]{64} - expected 201\b/.test(causes(thrown))
+  return written && status >= 400 && status < 500 && ![401, 408, 429].includes(status)
+}
+
+function fallbackRefused(what: string, status: number, thrown: unknown): Error {
+  const message =
+    `${what} failed: the registry does not let the tag sha256-… be written (HTTP ${status}), under which registries ` +
+    'without the referrers interface list attestations; nothing is tagged. Exempt tags of this form from what keeps ' +
+    'tags immutable, or use a registry with that interface. Did someone else release the same image now, run again'
+  return registryError('fallback-refused', message, thrown)
 }
 
 function reasonOf(status: number | null, code: string | null, thrown: unknown): RegistryReason {

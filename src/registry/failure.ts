@@ -8,6 +8,7 @@ export type RegistryReason =
   | 'registry-timeout'
   | 'registry-unavailable'
   | 'registry-answer'
+  | 'fallback-refused'
 
 /** A failure of the registry or of the way to it; GateError `service`. */
 export function registryError(reason: RegistryReason, message: string, cause?: unknown): GateError {
