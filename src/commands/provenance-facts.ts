@@ -4,7 +4,7 @@ import type { Request } from '../request.js'
 import { programVersion } from '../version.js'
 import type { Given, ReleaseInput } from './run.js'
 
-/** What a build was asked from outside, for the record; values of secrets are not in it. */
+/** What a build was asked from outside, for the record; values of build secrets are not in it. */
 export function buildRecord(request: Request, startedAt: Date): BuildRecord {
   const { image, context, file, target, buildArgs, platforms, labels, network, secrets } = request
   const parameters: BuildParameters = {
@@ -32,7 +32,7 @@ export function provenanceOf(
   return {
     builder: onEvent ? 'workflow-step' : 'terminal',
     version: programVersion(),
-    parameters: build.parameters,
+    parameters: (given.facts.exposed ?? []).length === 0 ? build.parameters : withoutValues(build.parameters),
     ...(onEvent && trigger.repository !== undefined && trigger.commit !== undefined && server !== ''
       ? {
           source: {
@@ -51,5 +51,15 @@ export function provenanceOf(
     ...(trigger?.runUrl === undefined ? {} : { invocation: trigger.runUrl }),
     startedOn: build.startedAt,
     finishedOn: input.verdict.decidedAt,
+  }
+}
+
+/** Where the image's own configuration holds a secret, what was handed to the build may be where it came from. */
+function withoutValues(parameters: BuildParameters): BuildParameters {
+  const { buildArgs, labels } = parameters
+  return {
+    ...parameters,
+    buildArgs: buildArgs.map(argument => `${argument.split('=')[0] ?? ''}=***`),
+    labels: Object.fromEntries(Object.keys(labels).map(name => [name, '***'])),
   }
 }

@@ -1,7 +1,7 @@
 import type { Isolation } from '../evidence/tooling.js'
 import type { BaseRecord, RunRecord, SecretSearch } from '../record/record.js'
 import { counted } from './headline.js'
-import { size } from './sections.js'
+import { sbomWords, size } from './sections.js'
 
 /** What and its value; the value may hold foreign text and is escaped by who shows it. */
 type Link = readonly [what: string, value: string]
@@ -62,6 +62,7 @@ function judgementLinks(record: RunRecord): readonly Link[] {
     ...(evidence ? [['Evidence', `${evidence.path}, sha256:${evidence.sha256}`] as const] : []),
     ...(database ? [['Advisories', `${database.updatedAt}, sha256:${database.sha256}`] as const] : []),
     ...(secretSearch === undefined ? [] : [['Searched for secrets', searchWords(secretSearch)] as const]),
+    ...sbomWords(record),
     ...(isolation === null ? [] : [['Scanners ran', ISOLATION[isolation]] as const]),
   ]
 }

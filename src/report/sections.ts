@@ -91,10 +91,10 @@ const SBOM_LINES = 8
 const FORMATS = { 'spdx-2.3': 'SPDX', 'cyclonedx-1.6': 'CycloneDX', syft: 'Syft' } as const
 
 /**
- * `SBOM linux/amd64: 212 packages, minimum elements SPDX 98 % (lacks supplier 20), CycloneDX 100 %.` for each
+ * `SBOM linux/amd64` and `212 packages, minimum elements SPDX 98 % (lacks supplier 20), CycloneDX 100 %` for each
  * platform, whose name is foreign and not escaped.
  */
-export function sbomWords(record: RunRecord): readonly string[] {
+export function sbomWords(record: RunRecord): readonly (readonly [what: string, words: string])[] {
   const all = record.sboms ?? []
   const platforms = [...new Set(all.map(score => score.platform))]
   const lines = platforms.slice(0, SBOM_LINES).map(platform => {
@@ -104,10 +104,14 @@ export function sbomWords(record: RunRecord): readonly string[] {
       const lacking = lackingWords(minimum)
       return `${FORMATS[format]} ${percentOf(minimum)} %${lacking === '' ? '' : ` (lacks ${lacking})`}`
     })
-    return `SBOM ${platform}: ${counted(packages, 'package', 'packages')}, minimum elements ${shares.join(', ')}.`
+    const words = `${counted(packages, 'package', 'packages')}, minimum elements ${shares.join(', ')}`
+    return [`SBOM ${platform}`, words] as const
   })
   const rest = platforms.length - lines.length
-  return [...lines, ...(rest > 0 ? [`And SBOMs of ${rest} more platforms in portcullis.json.`] : [])]
+  return [
+    ...lines,
+    ...(rest > 0 ? [['SBOM', `and those of ${rest} more platforms in portcullis.json`] as const] : []),
+  ]
 }
 
 /** The command that judges the same sources on a terminal; undefined where it would not be the same. */

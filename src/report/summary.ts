@@ -11,7 +11,6 @@ import {
   missingFix,
   originOf,
   sameLocally,
-  sbomWords,
   seconds,
 } from './sections.js'
 
@@ -32,7 +31,6 @@ export function renderSummary(record: RunRecord): string {
     ...changes(record),
     ...harmless(record),
     closing(record),
-    ...sboms(record),
     ...released(record),
     ...notes(record),
     ...warnings(record),
@@ -150,11 +148,6 @@ function closing(record: RunRecord): string {
     ...(record.database ? [`Advisories of ${inline(record.database.updatedAt)}.`] : []),
     ...(local === undefined ? [] : [`Same on a terminal: ${code(local, 600)}`]),
   ].join(' ')
-}
-
-function sboms(record: RunRecord): readonly string[] {
-  const lines = sbomWords(record).map(line => inline(line, 600))
-  return lines.length === 0 ? [] : [lines.join('<br>')]
 }
 
 function released(record: RunRecord): readonly string[] {

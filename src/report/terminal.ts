@@ -28,6 +28,7 @@ const WARNINGS = 5
 const LINES = 40
 const NOTES = 10
 const MAX_LINE = 400
+const COLUMN = 40
 
 /**
  * The report for a terminal: verdict first, then what to change, what does not block, then the chain of custody.
@@ -151,7 +152,9 @@ function more(count: number, shown: number): readonly string[] {
 }
 
 function chain(record: RunRecord, paint: Paint): readonly string[] {
-  const lines = custody(record).map(([what, value]) => `  ${what.padEnd(16)} ${visible(value, MAX_LINE)}`)
+  const links = custody(record).map(([what, value]) => [visible(what, COLUMN), value] as const)
+  const width = Math.max(0, ...links.map(([what]) => what.length))
+  const lines = links.map(([what, value]) => `  ${what.padEnd(width)} ${visible(value, MAX_LINE)}`)
   return lines.length === 0 ? [] : ['', ...lines.map(line => paint.dim(line))]
 }
 

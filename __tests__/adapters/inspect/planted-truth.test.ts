@@ -14,6 +14,8 @@ interface Cell {
   readonly outcome: Verdict['outcome']
   /** Enforced rules that failed or could not be answered. */
   readonly rules: readonly string[]
+  /** What `inventory.hidden` names. */
+  readonly hidden: readonly string[]
 }
 
 // Rules of the profile that say of an image that packages may be hidden in it.
@@ -31,7 +33,7 @@ async function look(kind: Kind, way: Way): Promise<Cell | undefined> {
     layers: layers.map(files => ({ files })),
     config: { User: '65532' },
   })
-  const { verdict, evidence } = await judged(bench, database, dir)
+  const { verdict, evidence, rule } = await judged(bench, database, dir)
   const { vulnerabilities } = evidence
   const findings = vulnerabilities.state === 'present' ? vulnerabilities.value.findings : []
   const found = kind.packages.filter(({ name, version, advisory }) =>
@@ -45,6 +47,7 @@ async function look(kind: Kind, way: Way): Promise<Cell | undefined> {
   return {
     ...{ found: found.length, planted: kind.packages.length, outcome: verdict.outcome },
     rules: stopped.map(one => one.rule),
+    hidden: rule('inventory.hidden').violations.map(one => one.thing),
   }
 }
 
@@ -100,9 +103,22 @@ test.each(PAIRS)('%s: all are found, or the verdict says that some may be hidden
   expect(cell.outcome).not.toBe('pass')
 })
 
-test.each(KINDS)('$name: plain packages are all found, and nothing else stops the image', kind => {
-  expect(cells.get(key(kind, 'regular'))).toEqual({
+// In these ways every package is found, and nothing else stops the image.
+const FOUND: readonly Way[] = [
+  ...(['regular', 'hard link', 'symbolic link', 'linked folder'] as const),
+  'files forged into a system package',
+]
+// In these ways the packages themselves are gone from every inventory, and the rule names them.
+const HIDDEN: readonly Way[] = ['record deleted later', 'database deleted last', 'database replaced last']
+
+test.each(PAIRS.filter(([, , way]) => FOUND.includes(way)))('%s: all are found', (name, kind) => {
+  expect(cells.get(name)).toEqual({
     ...{ found: kind.packages.length, planted: kind.packages.length, outcome: 'fail' },
-    rules: ['vulnerability.severity'],
+    ...{ rules: ['vulnerability.severity'], hidden: [] },
   })
+})
+
+test.each(PAIRS.filter(([, , way]) => HIDDEN.includes(way)))('%s: all are named', (name, kind) => {
+  const named = kind.packages.map(one => `${one.name} ${one.version}`)
+  expect(cells.get(name)?.hidden).toEqual(expect.arrayContaining(named))
 })

@@ -1,4 +1,3 @@
-import type { MinimumElements } from '../../../src/evidence/minimum-elements.js'
 import type { SbomDocument } from '../../../src/evidence/sbom.js'
 import type { Evidence } from '../../../src/evidence/evidence.js'
 import { present } from '../../../src/evidence/known.js'
@@ -6,6 +5,7 @@ import type { RuleId } from '../../../src/policy/rule-ids.js'
 import type { RuleOutcome } from '../../../src/policy/verdict.js'
 import { INVENTORY_TABLE } from './rule-table-inventory.js'
 import { LAYER_TABLE } from './rule-table-layers.js'
+import { SBOM_TABLE, withSboms } from './rule-table-sboms.js'
 import { SECRET_TABLE } from './rule-table-secrets.js'
 import {
   AMD,
@@ -77,12 +77,6 @@ function withInBand(platform: string, found: boolean): Evidence {
   return goodEvidence({ canary: present({ expected: [expected], inBand, notCovered: [] }) })
 }
 
-function withSboms(changes: Partial<ReturnType<typeof sampleSboms>>): Evidence {
-  return goodEvidence({
-    platforms: [samplePlatform(AMD, { sboms: present({ ...sampleSboms(), ...changes }) })],
-  })
-}
-
 function signed(
   subjects: readonly string[],
   predicateType = SIGNATURE,
@@ -97,23 +91,6 @@ export const days = (count: number) =>
   new Date(Date.parse('2026-11-22T12:00:00Z') - count * 86_400_000).toISOString()
 const [spdx, cyclonedx, syft] = sampleSboms().documents
 if (spdx === undefined || cyclonedx === undefined || syft === undefined) throw new Error('no documents')
-
-function uncounted({ format, file, sha256, size, packages, subject }: SbomDocument): SbomDocument {
-  return { format, file, sha256, size, packages, ...(subject === undefined ? {} : { subject }) }
-}
-
-/** SBOMs of so many packages of which some lack an element. */
-function withElements(
-  lacking: Partial<MinimumElements['lacking']>,
-  packages: number,
-  author = true,
-): Evidence {
-  const none = { supplier: 0, name: 0, version: 0, identifier: 0, relationship: 0 }
-  const minimum = { packages, lacking: { ...none, ...lacking }, author, timestamp: true }
-  return withSboms({
-    documents: sampleSboms().documents.map(one => (one.format === 'syft' ? one : { ...one, minimum })),
-  })
-}
 
 function withoutSubject({ format, file, sha256, size, packages }: SbomDocument): SbomDocument {
   return { format, file, sha256, size, packages }
@@ -278,18 +255,6 @@ export const TABLE: Readonly<Record<RuleId, readonly Row[]>> = {
     ['found in the image of another platform', 'unknown', withInBand('linux/s390x', true)],
     ['missing', 'unknown', goodEvidence({ canary: gone() })],
   ],
-  'sbom.minimum': [
-    ['six of seven elements', 'pass', goodEvidence()],
-    ['exactly half', 'pass', withElements({ supplier: 2, identifier: 2, relationship: 1 }, 2, false)],
-    ['below half', 'fail', withElements({ supplier: 1, version: 1, identifier: 1, relationship: 1 }, 1)],
-    ['four of seven', 'pass', withElements({ supplier: 1, identifier: 1, relationship: 1 }, 1)],
-    ['four of seven, but no author', 'fail', withElements({ supplier: 1, version: 1, name: 1 }, 1, false)],
-    ['an image without packages', 'pass', withElements({}, 0)],
-    ['not counted', 'unknown', withSboms({ documents: [uncounted(spdx), uncounted(cyclonedx)] })],
-    ['one not counted', 'unknown', withSboms({ documents: [spdx, uncounted(cyclonedx)] })],
-    ["no document but Syft's own", 'unknown', withSboms({ documents: [syft] })],
-    ['missing', 'unknown', platformLacks('sboms')],
-  ],
   'database.age': [
     ['fresh', 'pass', withDatabase('2026-11-22T06:00:00Z')],
     ['48 h', 'pass', withDatabase('2026-11-20T12:00:00Z')],
@@ -343,6 +308,7 @@ export const TABLE: Readonly<Record<RuleId, readonly Row[]>> = {
   ...LAYER_TABLE,
   ...INVENTORY_TABLE,
   ...SECRET_TABLE,
+  ...SBOM_TABLE,
   'image.pin': [
     ['pinned', 'pass', goodEvidence()],
     [
