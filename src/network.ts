@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
 import { rootCertificates } from 'node:tls'
+import type * as Undici from 'undici'
 import type { Dispatcher } from 'undici'
 import { describeError, GateError } from './errors.js'
 
@@ -138,7 +139,7 @@ const dispatchers = new Map<string, Dispatcher>()
 
 /** One pool of connections for each route. */
 function dispatcherOf(
-  undici: Pick<typeof import('undici'), 'Agent' | 'ProxyAgent'>,
+  undici: Pick<typeof Undici, 'Agent' | 'ProxyAgent'>,
   { proxy, authorities }: Route,
 ): Dispatcher {
   const key = `${proxy?.href ?? ''} ${authorities ?? ''}`
