@@ -50,7 +50,10 @@ test('without any variable nothing is changed, and a library is kept from asking
   const url = new URL('https://ghcr.io/v2/')
   expect(await routeTo(url, {})).toEqual({ proxy: null, authorities: null })
   expect(await libraryRoute(url, {})).toEqual({ noProxy: ['localhost', '127.0.0.1', 'ghcr.io'] })
-  const route = await libraryRoute(url, { HTTPS_PROXY: PROXY, NO_PROXY: '*.a.example,b.example:443,10.0.0.0/8' })
+  const route = await libraryRoute(url, {
+    HTTPS_PROXY: PROXY,
+    NO_PROXY: '*.a.example,b.example:443,10.0.0.0/8',
+  })
   expect(route).toEqual({
     proxy: `${PROXY}/`,
     noProxy: ['localhost', '127.0.0.1', 'a.example', 'b.example'],
