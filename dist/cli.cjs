@@ -30668,10 +30668,7 @@ async function download(trivy, what, cacheDir) {
   const timeoutMs = trivy.timeoutMs ?? SCAN_MS;
   await runScanner(trivy.commands, {
     program: trivy.program,
-    args: [
-      ...["image", ...what, ...noModules(trivy)],
-      ...sharedArgs(trivy.files, cacheDir, timeoutMs)
-    ],
+    args: [...["image", ...what, ...noModules(trivy)], ...sharedArgs(trivy.files, cacheDir, timeoutMs)],
     grant: "registry",
     timeoutMs
   });

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cachedName, toolCacheFolder } from '../../src/tools/cache.js'
 import { pinnedAsset } from '../../src/tools/install.js'
@@ -61,7 +61,7 @@ describe('words without a run', () => {
     const { code, stdout } = await call('gate', '--help')
     expect(code).toBe(0)
     expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(
-      /--cache-from <value> Build caches to read\. Not available yet\./,
+      /--kev <value> Another list of known exploited vulnerabilities\. Not available yet\./,
     )
   })
 
@@ -76,7 +76,7 @@ describe('words without a run', () => {
     [['gate', '.', 'twice'], /too many arguments/],
     [['gate', '.'], /--image: missing/],
     [['gate', '.', '--context', '.', '--image', 'ghcr.io/a/b'], /context is given twice/],
-    [['gate', '.', '--image', 'ghcr.io/a/b', '--cache-from', 'x'], /--cache-from: not available yet/],
+    [['gate', '.', '--image', 'ghcr.io/a/b', '--kev', 'x'], /--kev: not available yet/],
     [['gate', '.', '--image', 'ghcr.io/a/b', '--sign', 'kms'], /--sign: 'kms' is not available yet/],
     [
       ['gate', '.', '--image', 'ghcr.io/a/b', '--publish', 'always', '--tools', 'source'],
@@ -209,7 +209,7 @@ describe('stopped', () => {
     const record = recordOf(result)
     expect([record.outcome, record.reason, record.exitCode]).toEqual(['incomplete', 'cancelled', code])
     expect(await readdir(result.tmp)).toEqual([])
-    expect(await readdir(result.home)).toEqual([])
+    expect(await filesIn(result.home)).toEqual([SIZES])
     expect(seen.sleepers).not.toEqual([])
     expect(seen.sleepers.filter(pid => existsSync(`/proc/${pid}`))).toEqual([])
     expect(await processesWith(bench.root)).toEqual([])
@@ -226,6 +226,14 @@ describe('stopped', () => {
     }
   }
 })
+
+/** What a run keeps for the next one: how large each vulnerability database was. */
+const SIZES = '.cache/portcullis/database-sizes.json'
+
+async function filesIn(home: string): Promise<readonly string[]> {
+  const found = await readdir(home, { recursive: true, withFileTypes: true })
+  return found.filter(one => !one.isDirectory()).map(one => relative(home, join(one.parentPath, one.name)))
+}
 
 function descendsFrom(pid: number, ancestor: number): boolean {
   let current = pid
@@ -249,7 +257,7 @@ async function processesWith(text: string): Promise<readonly number[]> {
 
 it('a finished run leaves nothing but its report', async () => {
   expect(await readdir(released.tmp)).toEqual([])
-  expect(await readdir(released.home)).toEqual([])
+  expect(await filesIn(released.home)).toEqual([SIZES])
   expect(existsSync(join(project.dir, 'portcullis-report'))).toBe(false)
 })
 

@@ -29,7 +29,6 @@ type ImageLie =
   | 'remembers-places'
   | 'all-in-last-layer'
 
-
 const VERSIONS = { trivy: 'Version: 0.74.0', syft: 'Application: syft\nVersion:     1.51.0' } as const
 const NEEDS_REAL: ReadonlySet<Lie> = new Set<Lie>([
   ...(['half-json', 'exit-1', 'another-image', 'no-packages'] as const),

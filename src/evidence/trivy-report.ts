@@ -1,13 +1,7 @@
 import { GateError } from '../errors.js'
 import { type DiffId, type Digest, isDigest } from './digest.js'
 import { genericPurl, parsePurl } from './purl.js'
-import {
-  type Finding,
-  type Package,
-  SEVERITIES,
-  type Severity,
-  type VulnerabilityScan,
-} from './scan.js'
+import { type Finding, type Package, SEVERITIES, type Severity, type VulnerabilityScan } from './scan.js'
 import { type ReportSource, readToolJson, refusal } from './tool-json.js'
 import {
   type TrivyPackage,

@@ -37,10 +37,7 @@ export interface PackageScanGiven {
  * Packages and their vulnerabilities, proved by the canary layer (none of which is left in the scan or in the report
  * file). Where the layers could not be read nothing can be laid on top: the image alone is scanned, unproved.
  */
-export async function packageScan(
-  work: PlatformWork,
-  given: PackageScanGiven,
-): Promise<PackageScan> {
+export async function packageScan(work: PlatformWork, given: PackageScanGiven): Promise<PackageScan> {
   const { cacheDir, image } = work
   const { contents, problems } = given
   const { scan, text, facts } =

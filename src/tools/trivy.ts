@@ -142,11 +142,7 @@ export async function downloadDatabase(trivy: Trivy, reference: string, cacheDir
 }
 
 /** The same for the Java database, into `cacheDir/java-db`. */
-export async function downloadJavaDatabase(
-  trivy: Trivy,
-  reference: string,
-  cacheDir: string,
-): Promise<void> {
+export async function downloadJavaDatabase(trivy: Trivy, reference: string, cacheDir: string): Promise<void> {
   await download(trivy, ['--download-java-db-only', '--java-db-repository', reference], cacheDir)
 }
 
@@ -154,10 +150,7 @@ async function download(trivy: Trivy, what: readonly string[], cacheDir: string)
   const timeoutMs = trivy.timeoutMs ?? SCAN_MS
   await runScanner(trivy.commands, {
     program: trivy.program,
-    args: [
-      ...['image', ...what, ...noModules(trivy)],
-      ...sharedArgs(trivy.files, cacheDir, timeoutMs),
-    ],
+    args: [...['image', ...what, ...noModules(trivy)], ...sharedArgs(trivy.files, cacheDir, timeoutMs)],
     grant: 'registry',
     timeoutMs,
   })
