@@ -10,12 +10,13 @@ export interface SeenRequest {
   readonly headers: IncomingHttpHeaders
 }
 
-/** What the proxy does instead of passing on. `hang`: never answers; `cut`: closes the connection. */
+/** What the proxy does instead of passing on. `hang`: never answers; `cut`: closes the connection; `afterMs`: waits before. */
 export type Lie =
   | 'hang'
   | 'cut'
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string }
   | { readonly rewrite: (answer: Answer) => Answer }
+  | { readonly afterMs: number }
 
 export interface Answer {
   readonly status: number
@@ -49,6 +50,8 @@ export async function startLyingRegistry(upstream: string): Promise<LyingRegistr
     if (lie === 'hang') return
     if (lie === 'cut') incoming.socket.destroy()
     else if (lie !== null && 'status' in lie) answer(incoming, outgoing, lie)
+    else if (lie !== null && 'afterMs' in lie)
+      setTimeout(() => passOn(upstream, incoming, outgoing, null), lie.afterMs).unref()
     else passOn(upstream, incoming, outgoing, lie === null ? null : lie.rewrite)
   })
   server.on('connection', socket => {

@@ -7,7 +7,7 @@ import { SessionStopped } from './stopped.js'
 import { inertLines } from './worst.js'
 
 /** Verbs of the interface that this version does not have. */
-const LATER_VERBS = ['policy', 'init', 'load', 'aggregate', 'monitor', 'recall', 'except', 'fix', 'replay']
+const LATER_VERBS = ['policy', 'init', 'aggregate', 'monitor', 'recall', 'except', 'fix', 'replay']
 
 /** Inputs that still mean something for an image that was judged already. */
 const RELEASE_FLAGS: ReadonlySet<string> = new Set([
@@ -20,6 +20,7 @@ Examples:
   portcullis demo
   portcullis gate . --image registry.example.com/acme/api --publish never
   portcullis release portcullis-report --tags 1.2.3 --sign key --key cosign.key
+  portcullis load portcullis-report --tag api:test
   portcullis verify registry.example.com/acme/api:1.2.3 --key cosign.pub
   portcullis report portcullis-report/portcullis.json --format summary
 
@@ -51,6 +52,7 @@ function createProgram(environment: Environment, ending: { code: number }): Comm
     .addHelpText('after', AFTER_HELP)
   addGate(program, environment, ending)
   addRelease(program, environment, ending)
+  addLoad(program, environment, ending)
   addVerify(program, environment, ending)
   addReport(program, ending)
   addTools(program, environment, ending)
@@ -61,7 +63,7 @@ function createProgram(environment: Environment, ending: { code: number }): Comm
       .allowUnknownOption()
       .argument('[anything...]')
       .action(() => {
-        const message = `'${verb}' is not available yet in this version. There are: gate, release, verify, report, tools, demo.`
+        const message = `'${verb}' is not available yet in this version. There are: gate, release, load, verify, report, tools, demo.`
         throw new GateError('config', { reason: 'not-available-yet', message })
       })
   }
@@ -97,6 +99,23 @@ function addRelease(program: Command, environment: Environment, ending: { code: 
   command.action(async (folder: string) => {
     const { releaseAtTerminal } = await import('./terminal-release.js')
     ending.code = await releaseAtTerminal({ environment, folder, option: name => flagText(command, name) })
+  })
+}
+
+function addLoad(program: Command, environment: Environment, ending: { code: number }): void {
+  const command = program
+    .command('load')
+    .description(
+      'Put a sealed image into the local Docker engine, the same bytes, for tests before its release.',
+    )
+    .argument('<folder>', 'report folder of a gate with --publish never, or an OCI layout')
+    .option('--tag <reference>', "NAME:TAG for the engine; default: the image's name with the tag sealed")
+    .option('--platform <platform>', 'os/arch[/variant]; default: that of the engine')
+    .exitOverride()
+  command.action(async (folder: string) => {
+    const { loadImage } = await import('./load.js')
+    const flag = (name: string): string => flagText(command, name)
+    ending.code = await loadImage(environment, { folder, tag: flag('tag'), platform: flag('platform') })
   })
 }
 

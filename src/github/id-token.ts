@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { GateError } from '../errors.js'
+import { fetchOutbound } from '../network.js'
 import { MAX_TOKEN } from '../evidence/id-token.js'
 
 /** Time limits of asking for a token, milliseconds. */
@@ -89,7 +90,7 @@ type Answer = { readonly token: string } | { readonly why: string }
 async function ask(url: URL, bearer: string, signal: AbortSignal): Promise<Answer> {
   try {
     const headers = { authorization: `Bearer ${bearer}`, accept: 'application/json' }
-    const response = await fetch(url, { headers, redirect: 'manual', signal })
+    const response = await fetchOutbound(url, { headers, redirect: 'manual', signal })
     const { status } = response
     if (status === 429 || status >= 500) {
       await response.body?.cancel()

@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { describeError, GateError, systemErrorCode } from '../errors.js'
+import { fetchOutbound } from '../network.js'
 import { DATABASE_FILE, databaseError, METADATA_FILE } from './database-file.js'
 import { JAVA_DATABASE_FILE } from './java-database-file.js'
 
@@ -103,7 +104,7 @@ async function fetchOnce(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const limit = AbortSignal.timeout(DOWNLOAD_MS)
-  const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, limit]) : limit })
+  const response = await fetchOutbound(url, { signal: signal ? AbortSignal.any([signal, limit]) : limit })
   const { status, body } = response
   if (!isFetchable(new URL(response.url)) || !response.ok || body === null) {
     await body?.cancel()

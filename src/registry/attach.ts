@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { attachArtifactToImage } from '@sigstore/oci'
 import { GateError } from '../errors.js'
+import { libraryRoute } from '../network.js'
 import { isDigest, type Digest } from '../evidence/digest.js'
 import { BUNDLE_MEDIA_TYPE } from '../evidence/bundle.js'
-import type { ImageReference } from '../evidence/reference.js'
+import { registryOrigin, type ImageReference } from '../evidence/reference.js'
 import { cancelled, networkCode, registryError, type RegistryReason } from './failure.js'
 import type { Credentials } from './credentials.js'
 
@@ -49,7 +50,10 @@ export async function attachBundle(attachment: Attachment): Promise<Digest> {
 type Attach = typeof attachArtifactToImage
 type AttachOptions = Omit<Parameters<Attach>[0], 'credentials' | 'fetchOpts'> & {
   readonly credentials?: Parameters<Attach>[0]['credentials']
-  readonly fetchOpts: { readonly timeout: number; readonly retry: object }
+  /** Handed on whole to make-fetch-happen, which the types do not say. */
+  readonly fetchOpts: { readonly timeout: number; readonly retry: object } & Awaited<
+    ReturnType<typeof libraryRoute>
+  >
 }
 
 async function upload(attachment: Attachment): Promise<Digest> {
@@ -58,6 +62,7 @@ async function upload(attachment: Attachment): Promise<Digest> {
   // Anonymous access is no credentials at all, which the library does and its types do not say.
   const attach = library.attachArtifactToImage as (options: AttachOptions) => ReturnType<Attach>
   const { image, credentials, digest, bundle } = attachment
+  const route = await libraryRoute(new URL(registryOrigin(image)))
   const attachAs = (as: Credentials | null): ReturnType<Attach> =>
     attach({
       imageName: image.name,
@@ -66,7 +71,7 @@ async function upload(attachment: Attachment): Promise<Digest> {
       mediaType: BUNDLE_MEDIA_TYPE,
       annotations: annotationsOf(attachment),
       ...(as === null ? {} : { credentials: login(as) }),
-      fetchOpts: { timeout: attachment.requestMs ?? 30_000, retry: RETRIES },
+      fetchOpts: { timeout: attachment.requestMs ?? 30_000, retry: RETRIES, ...route },
     })
   try {
     const descriptor = await limited(attachment, () =>
@@ -123,8 +128,23 @@ function explain(thrown: unknown, attachment: Attachment): Error {
   const status = statusCode(thrown)
   const code = networkCode(thrown)
   const what = `attaching ${attachment.predicateType} to ${attachment.digest} in ${attachment.image.name}`
+  if (status !== null && refusesFallback(status, thrown)) return fallbackRefused(what, status, thrown)
   const detail = status === null ? (code ?? 'no answer') : `HTTP ${status}`
   return registryError(reasonOf(status, code, thrown), `${what} failed: ${detail}; nothing is tagged`, thrown)
+}
+
+/** The library names the address that was not answered as it should. */
+function refusesFallback(status: number, thrown: unknown): boolean {
+  const written = /\/manifests\/sha256-[0-9a-f]{64} - expected 201\b/.test(causes(thrown))
+  return written && status >= 400 && status < 500 && ![401, 408, 429].includes(status)
+}
+
+function fallbackRefused(what: string, status: number, thrown: unknown): Error {
+  const message =
+    `${what} failed: the registry does not let the tag sha256-… be written (HTTP ${status}), under which registries ` +
+    'without the referrers interface list attestations; nothing is tagged. Exempt tags of this form from what keeps ' +
+    'tags immutable, or use a registry with that interface. Did someone else release the same image now, run again'
+  return registryError('fallback-refused', message, thrown)
 }
 
 function reasonOf(status: number | null, code: string | null, thrown: unknown): RegistryReason {

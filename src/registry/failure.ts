@@ -3,10 +3,12 @@ import { GateError } from '../errors.js'
 /** Why an exchange with a registry failed: each word is a stable reason of the report. */
 export type RegistryReason =
   | 'registry-unreachable'
+  | 'registry-tls'
   | 'registry-refused'
   | 'registry-timeout'
   | 'registry-unavailable'
   | 'registry-answer'
+  | 'fallback-refused'
 
 /** A failure of the registry or of the way to it; GateError `service`. */
 export function registryError(reason: RegistryReason, message: string, cause?: unknown): GateError {

@@ -1,4 +1,5 @@
 import { GateError } from '../errors.js'
+import { fetchOutbound, proxyFor } from '../network.js'
 import { networkCode, registryError, TransientError } from './failure.js'
 
 export interface TransferLimits {
@@ -98,14 +99,27 @@ function explain(thrown: unknown, url: URL, timedOut: boolean): unknown {
   if (timedOut) return new TransientError('registry-timeout', `${url.host} did not answer in time`)
   if (thrown instanceof GateError || thrown instanceof TransientError) return thrown
   const code = networkCode(thrown)
-  const message = `${url.host} cannot be reached${code === null ? '' : ` (${code})`}`
+  if (code !== null && TLS_FAILURE.test(code)) return untrusted(url, code, thrown)
+  const proxy = proxyFor(url, process.env)
+  const way = proxy === null ? '' : ` through the proxy ${proxy.host}`
+  const message = `${url.host} cannot be reached${way}${code === null ? '' : ` (${code})`}`
   return new TransientError('registry-unreachable', message, { cause: thrown })
+}
+
+/** Codes of Node and OpenSSL for a connection that is there and not believed: trying again does not heal it. */
+const TLS_FAILURE = /^(?:EPROTO$|ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/
+
+function untrusted(url: URL, code: string, cause: unknown): GateError {
+  const why = /^(?:EPROTO|ERR_SSL_)/.test(code)
+    ? 'it does not speak TLS as it should; plain http is spoken on localhost and 127.0.0.1, with a port, alone'
+    : 'its certificate is not believed; name the file of its authority in SSL_CERT_FILE'
+  return registryError('registry-tls', `${url.host}: ${why} (${code})`, cause)
 }
 
 function hop(request: TransferRequest, url: URL, watch: Watch): Promise<Response> {
   const headers: Record<string, string> = { 'accept-encoding': 'identity', ...request.headers }
   if (url.origin !== request.url.origin) delete headers['authorization']
-  return fetch(url, {
+  return fetchOutbound(url, {
     method: request.method,
     headers,
     redirect: 'manual',

@@ -19,7 +19,8 @@ export interface Command {
   /** Working directory; a fresh empty folder outside the checkout when absent. */
   readonly cwd?: string
   readonly timeoutMs: number
-  readonly stdin?: string
+  /** Read to its end, or until the program reads no more; an error of a stream is for its owner to notice. */
+  readonly stdin?: string | Readable
   /** Extra variables; each name must be on the grant's list, else a defect is thrown. */
   readonly variables?: Readonly<Record<string, string>>
   /** Texts that no message may show, beside the values of variables that are named like secrets. */

@@ -25,7 +25,8 @@ const credentialsSchema = z.object({
 /**
  * Pushes a layout by digest, without a tag, and returns what the registry is said to have taken. Another printed
  * digest is GateError `integrity` (`digest-not-accepted`); the rest is GateError `service` with the reason of the
- * failure. `bytes` sets the time limit: one minute and 128 KiB a second.
+ * failure. `bytes` sets the time limit of one try: one minute and 128 KiB a second. A registry that is busy or breaks off
+ * is tried again; what it has already is not sent twice.
  */
 export async function pushByDigest(
   crane: Crane,
@@ -39,15 +40,33 @@ export async function pushByDigest(
   const reference = pinnedReference(push.image, push.digest)
   const timeoutMs = QUICK_MS + Math.ceil((push.bytes / PUSH_FLOOR) * 1000)
   const { commands, program } = crane
-  const result = await commands
-    .run({ program, args: ['push', push.layoutDir, reference], grant: 'registry', timeoutMs })
-    .catch((thrown: unknown) => {
+  const args = ['push', push.layoutDir, reference]
+  const result = await patiently(async () => {
+    try {
+      return await commands.run({ program, args, grant: 'registry', timeoutMs })
+    } catch (thrown) {
       throw explainRegistryCommand(thrown, `pushing ${reference}`)
-    })
+    }
+  })
   const printed = result.stdout.trim().split('\n').at(-1)?.trim() ?? ''
   if (printed === reference) return
   const message = `the registry took ${JSON.stringify(printed.slice(0, 300))} instead of ${reference}; nothing is tagged`
   throw new GateError('integrity', { reason: 'digest-not-accepted', message })
+}
+
+const PAUSES_MS = [1000, 3000]
+const PASSING = ['registry-unavailable', 'registry-unreachable']
+
+async function patiently<T>(attempt: () => Promise<T>): Promise<T> {
+  for (const pause of PAUSES_MS) {
+    try {
+      return await attempt()
+    } catch (thrown) {
+      if (!(thrown instanceof GateError) || !PASSING.includes(thrown.reason)) throw thrown
+      await sleep(pause)
+    }
+  }
+  return await attempt()
 }
 
 /**
@@ -72,6 +91,9 @@ export async function pullByDigest(
   }
 }
 
+/** How registries say that a tag may be written once (the specification has no word for it). */
+const IMMUTABLE = /TAG_INVALID|TAG_ALREADY_EXISTS|ImageTagAlreadyExists|immutable|\b409\b|\b412\b/i
+
 /** Points one tag at a digest that is already in the repository. */
 export async function tagDigest(
   crane: Crane,
@@ -84,6 +106,10 @@ export async function tagDigest(
   try {
     await commands.run({ program, args, grant: 'registry', timeoutMs: QUICK_MS })
   } catch (thrown) {
+    if (thrown instanceof GateError && thrown.reason === 'exit-code' && IMMUTABLE.test(thrown.message)) {
+      const message = `the registry keeps the tag ${image.name}:${tag} as it is: ${thrown.message}\nGive a new tag, or exempt this one from what keeps tags immutable`
+      throw new GateError('service', { reason: 'tag-immutable', message, cause: thrown })
+    }
     throw explainRegistryCommand(thrown, `tagging ${image.name}:${tag}`)
   }
 }

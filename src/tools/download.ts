@@ -3,6 +3,7 @@ import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { GateError, describeError } from '../errors.js'
+import { fetchOutbound } from '../network.js'
 import { isFetchable } from './sources.js'
 
 /** Limits of one download. Times in milliseconds. */
@@ -120,7 +121,7 @@ async function follow(first: string, signal: AbortSignal): Promise<Answer> {
         reason: 'insecure-redirect',
         message: `${first} led to ${url.origin}, which is not https. Nothing was fetched from there.`,
       })
-    const response = await fetch(url, {
+    const response = await fetchOutbound(url, {
       redirect: 'manual',
       signal,
       headers: { 'accept-encoding': 'identity', 'user-agent': 'portcullis' },

@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+
 /** Why we ended a process ourselves. */
 export type StopCause = 'timed-out' | 'cancelled' | 'stopped' | 'output-too-big'
 
@@ -10,7 +12,7 @@ export interface ProcessStart {
   readonly environment: Readonly<Record<string, string>>
   /** Milliseconds; 0 means no limit (services). */
   readonly timeoutMs: number
-  readonly stdin: string | undefined
+  readonly stdin: string | Readable | undefined
   readonly maxOutputBytes: number
   /** `capture`: collect and cap; `hand-out`: a stream for the caller; `tail`: keep only the last part (services). */
   readonly stdout: 'capture' | 'hand-out' | 'tail'

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
-import { PassThrough } from 'node:stream'
+import { PassThrough, pipeline } from 'node:stream'
 import type { Readable } from 'node:stream'
 import type { GateError } from '../errors.js'
 import type { CommandResult } from './command.js'
@@ -94,7 +94,9 @@ function connect({ start, child, stdout, stderr, handedOut }: Watched): void {
   // A broken pipe is the program's affair: its exit code tells. Without a listener it would end this process.
   for (const stream of [child.stdin, child.stdout, child.stderr, handedOut])
     stream.on('error', () => undefined)
-  child.stdin.end(start.stdin ?? '')
+  if (start.stdin === undefined || typeof start.stdin === 'string') child.stdin.end(start.stdin ?? '')
+  // Half a stream is never passed off as a whole one: it ends with an error for both sides.
+  else pipeline(start.stdin, child.stdin, () => undefined)
 }
 
 function end(watched: Watched, cause: StopCause): void {

@@ -134,6 +134,61 @@ const LIARS: readonly (readonly [string, string, Liar])[] = [
     () => seen => (seen.method === 'PUT' && seen.path.includes('/manifests/sha256-') ? 'hang' : null),
   ],
   [
+    'answers HEAD with another digest than GET',
+    'attach-lost',
+    request => seen =>
+      seen.method === 'HEAD' && seen.path.endsWith(`/manifests/${request.layout.subject.digest}`)
+        ? { rewrite: answer => ({ ...answer, headers: { ...answer.headers, ...OTHER_DIGEST } }) }
+        : null,
+  ],
+  [
+    'says it has a layer that it has not',
+    'served-bytes-differ',
+    request => seen =>
+      seen.path.endsWith(`/blobs/${layerOf(request)}`) && seen.method === 'HEAD'
+        ? { status: 200, headers: { 'content-length': '1', 'docker-content-digest': layerOf(request) } }
+        : null,
+  ],
+  [
+    'takes a layer and throws it away',
+    'served-bytes-differ',
+    request => seen =>
+      seen.method === 'PUT' && seen.path.includes(encodeURIComponent(layerOf(request)))
+        ? { status: 201, headers: { 'docker-content-digest': layerOf(request) } }
+        : null,
+  ],
+  [
+    'lets the list of attestations be written once and never again (409)',
+    'fallback-refused',
+    () => writtenOnce(409),
+  ],
+  [
+    'lets the list of attestations be written once and never again (403)',
+    'fallback-refused',
+    () => writtenOnce(403),
+  ],
+  [
+    'never lets the list of attestations be written',
+    'fallback-refused',
+    () => seen =>
+      seen.method === 'PUT' && seen.path.includes('/manifests/sha256-') ? { status: 400 } : null,
+  ],
+  [
+    'answers 429 to every upload for ever',
+    'registry-unavailable',
+    () => seen => (seen.method === 'PATCH' || seen.method === 'PUT' ? { status: 429 } : null),
+  ],
+  [
+    'cuts every upload',
+    'registry-unreachable',
+    () => seen => (seen.method === 'PATCH' || seen.method === 'PUT' ? 'cut' : null),
+  ],
+  [
+    'is slower than it is waited for',
+    'registry-timeout',
+    () => seen => (seen.method === 'GET' && seen.path.includes('/blobs/') ? { afterMs: 60_000 } : null),
+  ],
+  [
     'points the new tag elsewhere',
     'tag-moved',
     () => {
@@ -148,6 +203,14 @@ const LIARS: readonly (readonly [string, string, Liar])[] = [
     },
   ],
 ]
+
+const OTHER_DIGEST = { 'docker-content-digest': `sha256:${'0'.repeat(64)}` }
+
+/** As registries with immutable tags and without the referrers interface do. */
+function writtenOnce(status: number): (seen: SeenRequest) => Lie | null {
+  return seen =>
+    seen.method === 'PUT' && seen.path.includes('/manifests/sha256-') && seen.count > 1 ? { status } : null
+}
 
 function withoutLast(answer: Answer): Answer {
   if (answer.status !== 200) return answer
@@ -201,6 +264,54 @@ test('a burst of 503 and 429 with retry-after passes', async () => {
   expect(outcome.problems).toEqual([])
   expect(outcome.record.state).toBe('released')
 })
+
+describe('is waited for while the registry', () => {
+  const crane = (seen: SeenRequest): boolean =>
+    !['GET', 'HEAD'].includes(seen.method) && seen.headers['user-agent']?.startsWith('crane') === true
+  test.each<[string, () => (seen: SeenRequest) => Lie | null]>([
+    ['answers 503 to four uploads in a row', () => burst(4, crane, { status: 503 })],
+    ['answers 429 to two uploads in a row', () => burst(2, crane, { status: 429 })],
+    ['cuts three uploads in a row', () => burst(3, crane, 'cut')],
+    [
+      'cuts each first answer to us',
+      () => seen => (seen.method === 'GET' && seen.count === 1 ? 'cut' : null),
+    ],
+    ['takes its time for each blob', () => seen => (seen.path.includes('/blobs/') ? { afterMs: 200 } : null)],
+  ])('%s', async (_name, lie) => {
+    const { request, outcome } = await releaseUnder(lie)
+    expect(outcome.problems).toEqual([])
+    expect(outcome.record.state).toBe('released')
+    expect(await realTags(request)).toEqual(['1.0.0', 'latest'])
+  })
+
+  function burst(
+    most: number,
+    kind: (seen: SeenRequest) => boolean,
+    lie: Lie,
+  ): (seen: SeenRequest) => Lie | null {
+    let told = 0
+    return seen => {
+      if (!kind(seen) || told >= most) return null
+      told += 1
+      return lie
+    }
+  }
+})
+
+test.each([409, 412, 400])(
+  'a tag that the registry never moves is a problem of its own (HTTP %d)',
+  async status => {
+    const body = JSON.stringify({ errors: [{ code: 'TAG_INVALID', message: 'the tag is immutable' }] })
+    const { outcome } = await releaseUnder(
+      () => seen =>
+        seen.method === 'PUT' && seen.path.endsWith('/manifests/1.0.0')
+          ? { status, headers: { 'content-type': 'application/json' }, body }
+          : null,
+    )
+    expect(outcome.problems.map(one => one.reason)).toEqual(['tag-immutable'])
+    expect(outcome.record.tags).toEqual([])
+  },
+)
 
 test('an image that carries only an SBOM attestation is not taken as signed, though cosign verify passes', async () => {
   const request = await desk.request()

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Command, Commands, Grant } from '../../../src/tools/command.js'
@@ -65,6 +66,37 @@ test.each(GRANTS)('%s: the process starts in a fresh empty folder of the run', a
 test('arguments and input reach the program as they are', async () => {
   const args = ['-c', 'printf "%s|" "$@"; cat', 'x', '$(id)', 'a b', '*', '; exit 9', '']
   expect((await commands.run(shell('', { args, stdin: 'in' }))).stdout).toBe('$(id)|a b|*|; exit 9||in')
+})
+
+describe('a stream as input', () => {
+  function* pieces(count: number): Generator<Buffer> {
+    for (let at = 0; at < count; at += 1) yield Buffer.alloc(64 * 1024, at)
+  }
+
+  test('reaches the program whole', async () => {
+    const stdin = Readable.from(pieces(100))
+    expect((await commands.run(shell('wc -c', { stdin }))).stdout.trim()).toBe(String(100 * 64 * 1024))
+  })
+
+  test('is let go when the program reads no more', async () => {
+    const stdin = Readable.from(pieces(100))
+    expect((await commands.run(shell('head -c 3 >/dev/null', { stdin }))).stdout).toBe('')
+    await wait(50)
+    expect(stdin.destroyed).toBe(true)
+  })
+
+  test('that breaks ends the input, and its owner sees the error', async () => {
+    const stdin = Readable.from(broken())
+    const seen: unknown[] = []
+    stdin.once('error', error => seen.push(error))
+    expect(Number((await commands.run(shell('wc -c', { stdin }))).stdout)).toBeLessThanOrEqual(64 * 1024)
+    expect(seen).toEqual([new Error('the disk broke')])
+  })
+
+  function* broken(): Generator<Buffer> {
+    yield Buffer.alloc(64 * 1024)
+    throw new Error('the disk broke')
+  }
 })
 
 test.each(['registry', 'scanner'] as const)('%s: each way to end badly has its own reason', async grant => {
