@@ -29,6 +29,7 @@ const machine = z.object({
   docker: z.string(),
   runc: z.string(),
   buildah: z.string(),
+  'docker-registry': z.string(),
   skopeo: z.string(),
   mmdebstrap: z.string(),
   python3: z.string(),
