@@ -1,7 +1,7 @@
 import { lstat, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-const OWNER_FILE = 'owner.json'
+const OWNER_FILE = '.portcullis-owner.json'
 const PRIVATE_FOLDER = /^portcullis-[A-Za-z0-9]{6}$/
 
 /** Notes in a private folder which process it belongs to, so that a later run can tell a dead one's. */

@@ -45,9 +45,11 @@ async function newPlace(): Promise<Place> {
   return { root, home, tmp, output: join(root, 'report') }
 }
 
-/** What is left of a run: processes, and files in its HOME and TMPDIR. */
+/** What is left of a run: processes, and files in its HOME and TMPDIR; its cache (`.cache/portcullis`) is meant to stay. */
 async function leftOf({ root, home, tmp }: Place): Promise<readonly string[]> {
-  return [...(await leftProcesses([root])), ...(await readdir(tmp)), ...(await readdir(home))]
+  const cache = await readdir(join(home, '.cache')).catch(() => [])
+  const inHome = (await readdir(home)).filter(name => name !== '.cache' || cache.join() !== 'portcullis')
+  return [...(await leftProcesses([root])), ...(await readdir(tmp)), ...inHome]
 }
 
 describe('in the middle of the inspection, while a scanner lives', () => {
