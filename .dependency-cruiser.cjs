@@ -3,7 +3,7 @@ const PURE = ['report', 'record', 'policy', 'evidence']
 const ADAPTERS = ['tools', 'oci', 'registry']
 const STAGES = ['build', 'inspect', 'release', 'github']
 const WIRING =
-  '^src/(inputs|inputs-build|inputs-reading|inputs-tags|outputs|services|request|progress|version)[.]ts$'
+  '^src/(inputs|inputs-build|inputs-reading|inputs-tags|outputs|services|request|progress|version|abandoned)[.]ts$'
 const ENTRIES = '^src/(index|post|cli)[.]ts$'
 /** Read by toolchain/schemas.mjs alone. */
 const GENERATORS = '^src/(record/json-schema|policy/json-schema|policy/rules-page)[.]ts$'

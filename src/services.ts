@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { claimFolder, removeAbandoned } from './abandoned.js'
 import { describeError, GateError } from './errors.js'
 import type { Progress } from './progress.js'
 import type { Commands } from './tools/command.js'
@@ -51,12 +52,17 @@ export async function createServices(given: {
   }
 }
 
-/** A fresh folder that nobody else may enter; GateError `no-temporary-folder` when there is no room for one. */
+/**
+ * A fresh folder that nobody else may enter; GateError `no-temporary-folder` when there is no room for one. Those of
+ * runs that were killed go first.
+ */
 async function privateFolder(): Promise<string> {
   const base = resolve(tmpdir())
+  await removeAbandoned(base)
   try {
     const dir = await mkdtemp(join(base, 'portcullis-'))
     await chmod(dir, 0o700)
+    await claimFolder(dir)
     return dir
   } catch (cause) {
     const message = `No folder for temporary files can be made in '${base}': ${describeError(cause)}. Set TMPDIR to another folder.`

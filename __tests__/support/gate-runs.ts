@@ -103,6 +103,10 @@ export interface GateOptions {
   /** Subject instead of the layout of the project; `null`: build it. */
   readonly subject?: string | null
   readonly output?: string
+  /** HOME and TMPDIR; new ones when absent. */
+  readonly place?: { readonly home: string; readonly tmp: string }
+  /** As a shell's job: the process leads a group of its own. */
+  readonly group?: boolean
 }
 
 export interface GateResult extends Ending {
@@ -116,7 +120,7 @@ export interface GateResult extends Ending {
 
 /** Runs `portcullis gate` on a project from the built bundle, with a release unless told otherwise. */
 export async function runGate(bench: Bench, project: Project, options: GateOptions): Promise<GateResult> {
-  const [home, tmp] = await Promise.all([bench.folder('home'), bench.folder('tmp')])
+  const { home, tmp } = options.place ?? { home: await bench.folder('home'), tmp: await bench.folder('tmp') }
   const reportDir = options.output ?? join(await bench.folder('report'), 'report')
   const image = `${options.host ?? bench.registry.host}/${options.repository}`
   const subject = options.subject === undefined ? `oci-layout:${project.layout}` : options.subject
@@ -148,6 +152,7 @@ export async function runGate(bench: Bench, project: Project, options: GateOptio
       },
       ...(options.started === undefined ? {} : { started: options.started }),
       ...(options.node === undefined ? {} : { node: options.node }),
+      ...(options.group === undefined ? {} : { group: options.group }),
     },
   )
   return { ...ending, record: await readRecord(reportDir), reportDir, home, tmp }

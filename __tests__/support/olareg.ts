@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { builtProgram } from './programs.js'
 
-/** A real registry with the referrers API, in memory, on loopback. */
+/** A real registry on loopback. */
 export interface ReferrersRegistry {
   /** `127.0.0.1:PORT`. */
   readonly host: string
@@ -15,6 +15,7 @@ export interface ReferrersRegistry {
 
 const START_MS = 20_000
 
+/** olareg: the referrers API, in memory. */
 export async function startOlareg(): Promise<ReferrersRegistry> {
   const dir = await mkdtemp(join(tmpdir(), 'pc-olareg-'))
   const port = await freePort()
@@ -43,7 +44,8 @@ async function answers(host: string): Promise<boolean> {
   return answer?.ok === true
 }
 
-async function freePort(): Promise<number> {
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

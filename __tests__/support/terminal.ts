@@ -25,6 +25,8 @@ export interface NodeRun {
   readonly started?: (pid: number) => void
   /** Program to run the script with. Default: the Node of the runner. */
   readonly node?: string
+  /** As a shell's job: the process leads a group of its own. */
+  readonly group?: boolean
 }
 
 /** Runs one script to its end without standard input. The process gets exactly the environment it is given. */
@@ -33,6 +35,7 @@ export async function runNode(run: NodeRun): Promise<Ending> {
     cwd: run.cwd,
     env: { ...run.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: run.group === true,
   })
   const streams = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (streams.stdout += text))

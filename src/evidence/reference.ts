@@ -32,7 +32,8 @@ const HEX_IDENTIFIER = /^[0-9a-f]{64}$/
  * Reads the name of an image without tag or digest, by the grammar of Docker's references
  * (https://github.com/distribution/reference): the first component is a host when it contains a dot or a
  * colon, is `localhost` or has capitals; else the host is docker.io, and one component alone is in `library/`.
- * Refuses tags, digests, schemes, IPv6 hosts and names over 255 characters with GateError `config`.
+ * Refuses tags, digests, schemes, IPv6 hosts, paths of one character (Cosign and crane refuse them) and names over
+ * 255 characters with GateError `config`.
  */
 export function parseImageName(text: string): ImageReference {
   const refuse = (why: string): GateError => invalidName(text, why)
@@ -47,6 +48,7 @@ export function parseImageName(text: string): ImageReference {
   for (const component of path.split('/')) {
     if (!PATH_COMPONENT.test(component)) throw refuse(componentProblem(component))
   }
+  if (path.length < 2) throw refuse('the path after the host must have at least 2 characters')
   if (HEX_IDENTIFIER.test(path)) throw refuse('64 hex digits alone are an image id, not a name')
   return reference(host, path)
 }

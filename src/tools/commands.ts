@@ -8,6 +8,7 @@ import type { Command, CommandResult, Commands, RunningCommand } from './command
 import { grantEnvironment, needsFreshFolders } from './grants.js'
 import { hashFile } from './hash.js'
 import { createLadder } from './ladder.js'
+import { mortal } from './mortal.js'
 import { signalOwnGroup, startProcess } from './process.js'
 import type { Prepared, RunningProcess } from './process.js'
 import type { ProcessStart, StopCause } from './process-start.js'
@@ -75,7 +76,7 @@ export function createCommands(options: CommandsOptions): Commands {
     const cwd = command.cwd ?? (await mkdtemp(join(options.workDir, 'cwd-')))
     const start = { ...plainStart(command, stdout), cwd, environment }
     if (command.grant !== 'scanner' || folders === undefined)
-      return { start, finish: () => Promise.resolve() }
+      return { start: await mortal(start), finish: () => Promise.resolve() }
     return ladder.confine(start, { ...command.paths, folders: [folders.home, folders.tmp] })
   }
 
