@@ -8,13 +8,14 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
-const USAGE = `usage: npm run kill-walk -- [--only 'crane registry serve, key;olareg, keyless'] [--kinds] [--new-states]
+const USAGE = `usage: npm run kill-walk -- [--only 'crane registry serve, key;olareg, keyless'] [--kinds] [--new-states] [--from N]
   Prints the tables as Markdown. --kinds: one death at each kind of request instead of at each request.
-  --new-states: the release is run again after the first death in each state of the registry, not after every one.`
+  --new-states: the release is run again after the first death in each state of the registry, not after every one. --from N: the first request to kill at.`
 
 const { values } = parseArgs({
   options: {
     ...{ only: { type: 'string', default: '' }, kinds: { type: 'boolean', default: false } },
+    from: { type: 'string', default: '1' },
     ...{ 'new-states': { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
   },
 })
@@ -44,6 +45,7 @@ function main() {
         PORTCULLIS_TOOLCHAIN: join(dir, 'toolchain.json'),
         PORTCULLIS_WALK_OUT: join(dir, 'table.md'),
         PORTCULLIS_WALK_ONLY: values.only,
+        PORTCULLIS_WALK_FROM: values.from,
         PORTCULLIS_WALK_KINDS: values.kinds ? 'yes' : 'no',
         PORTCULLIS_WALK_AGAIN: values['new-states'] ? 'new-state' : 'always',
       },

@@ -20,6 +20,8 @@ export interface Walk {
   readonly again: 'always' | 'new state'
   /** Hears of each death when all that follows it is known. */
   readonly told?: (death: Death) => void
+  /** Number of the first request that is killed at; default 1. */
+  readonly from?: number
   /** How many at a time. */
   readonly parallel: number
 }
@@ -76,7 +78,7 @@ export interface Whole {
 export async function walkAll(walk: Walk, { hanging: wanted }: Whole): Promise<readonly Death[]> {
   const deaths: Death[] = []
   const seen = new Set<string>()
-  let next = 1
+  let next = walk.from ?? 1
   let over = false
   async function worker(): Promise<void> {
     while (!over) {

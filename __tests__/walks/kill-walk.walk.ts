@@ -12,6 +12,7 @@ import { startSigstore, type PrivateSigstore } from '../support/sigstore.js'
 const OUT = process.env['PORTCULLIS_WALK_OUT'] ?? '/dev/stdout'
 const ONLY = process.env['PORTCULLIS_WALK_ONLY'] ?? ''
 const KINDS = process.env['PORTCULLIS_WALK_KINDS'] === 'yes'
+const FROM = Number(process.env['PORTCULLIS_WALK_FROM'] ?? '1')
 const AGAIN = process.env['PORTCULLIS_WALK_AGAIN'] === 'new-state' ? 'new state' : 'always'
 
 let bench: Bench
@@ -44,7 +45,7 @@ it.each(WALKS)(
   async (what, start, sign) => {
     const signer = sign === 'key' ? await keySigner(bench) : keylessSigner(sigstore)
     const walk: Walk = {
-      ...{ bench, image, start, signer, again: AGAIN, parallel: 2 },
+      ...{ bench, image, start, signer, again: AGAIN, from: FROM, parallel: 2 },
       told: ({ at, kind, problems }) => {
         if (problems.length > 0)
           process.stderr.write(`${what}: ${String(at)} ${kind}: ${problems.join('; ')}\n`)
