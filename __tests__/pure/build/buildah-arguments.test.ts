@@ -171,7 +171,7 @@ const DIGEST = 'org.opencontainers.image.base.digest'
 test.each<[string, string, { readonly target?: string }, string, string]>([
   ['a checked base', 'FROM debian:12\n', {}, 'docker.io/library/debian:12', D],
   ['through stages', 'FROM debian:12 AS a\nFROM a AS b\nFROM b\n', {}, 'docker.io/library/debian:12', D],
-  ['a pinned base', `FROM a.example/b:1@${E}\n`, {}, 'a.example/b:1', E],
+  ['a pinned base', `FROM a.example/base:1@${E}\n`, {}, 'a.example/base:1', E],
   ['the target', 'FROM debian:12 AS a\nFROM scratch\n', { target: 'a' }, 'docker.io/library/debian:12', D],
   ['scratch', 'FROM debian:12 AS a\nFROM scratch\n', {}, '', ''],
   ['a base nobody looked up', 'FROM alpine\n', {}, '', ''],
