@@ -54,7 +54,9 @@ it('builds with the engine, releases, and no token of the runner reaches a child
   const tokens = report?.sightings.filter(sighting => sighting.needle !== bench.key.password)
   expect(tokens).toEqual([])
   const password = report?.sightings.map(sighting => sighting.place) ?? []
-  expect([...new Set(password)]).toEqual(['environment of cosign'])
+  // setpriv is what the process is for a moment before it becomes cosign.
+  const places = new Set(password.filter(place => place !== 'environment of setpriv'))
+  expect([...places]).toEqual(['environment of cosign'])
 
   const reference = `${bench.registry.host}/built:1.0.0`
   const { stdout } = await run(toolPath('crane'), ['config', reference])
