@@ -59,6 +59,9 @@ export interface VerifyAnswer {
 /** Statements about exactly one child; all others speak of index and children. */
 const OF_ONE_CHILD: ReadonlySet<AttestationKind> = new Set(['spdx', 'cyclonedx', 'vulnerabilities'])
 
+/** How far two clocks may differ. */
+const CLOCK_TOLERANCE_MS = 5 * 60_000
+
 const summary = z.object({
   verificationResult: z.enum(['PASSED', 'FAILED']),
   timeVerified: z.iso.datetime({ offset: true }),
@@ -110,6 +113,7 @@ function problemOf(
   if (hanging.length === 0)
     return { reason: 'unsigned', digest, message: `nothing at all is attached to ${digest}` }
   const good = hanging.filter(one => one.statement !== null && one.predicateType === type)
+  if (kind === 'summary' && good.length > 0) return newestFault(good, place)
   const faults = good.map(one => faultOf(kind, one.statement, place))
   if (good.length > 0) return faults.includes(undefined) ? undefined : faults[0]
   // A bundle that cannot be read could have been the one that is looked for.
@@ -132,6 +136,17 @@ function problemOf(
         message: `${digest} carries attestations and no signature (${type})`,
       }
     : { reason: 'attestation-missing', digest, message: `${digest} carries no ${kind} statement (${type})` }
+}
+
+/** Of summaries the newest counts: an older one that says PASSED does not outlive a later FAILED. */
+function newestFault(good: readonly SeenBundle[], place: Place): VerifyProblem | undefined {
+  const dated = good.map(one => ({
+    fault: faultOf('summary', one.statement, place),
+    at: Date.parse((one.statement && saidBy('summary', one.statement)?.at) ?? ''),
+  }))
+  const newest = Math.max(...dated.map(one => (Number.isNaN(one.at) ? 0 : one.at)))
+  const faults = dated.filter(one => Number.isNaN(one.at) || one.at === newest).map(one => one.fault)
+  return faults.find(fault => fault !== undefined)
 }
 
 /** What is wrong with a statement whose signer and digest were proved. */
@@ -157,9 +172,11 @@ function faultOf(
     return problem('attestation-malformed', `the ${kind} statement on ${digest} cannot be read`)
   if (said.failed === true)
     return problem('verdict-failed', `the verification summary on ${digest} says FAILED`)
-  if (said.at === undefined || expected.maxAgeMs === undefined) return undefined
+  if (said.at === undefined) return undefined
   const age = expected.now - Date.parse(said.at)
-  if (age <= expected.maxAgeMs) return undefined
+  if (age < -CLOCK_TOLERANCE_MS)
+    return problem('attestation-malformed', `the ${kind} statement on ${digest} is of ${said.at}, after now`)
+  if (expected.maxAgeMs === undefined || age <= expected.maxAgeMs) return undefined
   return problem(
     'attestation-expired',
     `the ${kind} statement on ${digest} is of ${said.at}, older than the policy allows`,

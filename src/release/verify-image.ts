@@ -5,8 +5,8 @@ import { describeError, GateError } from '../errors.js'
 import { BUNDLE_MEDIA_TYPE, parseBundle } from '../evidence/bundle.js'
 import type { Digest } from '../evidence/digest.js'
 import type { SignerIdentity } from '../evidence/identity.js'
-import { parseManifestDocument } from '../evidence/oci-documents.js'
-import { claimsAttestation, platformName } from '../evidence/oci-image.js'
+import { parseManifestDocument, type OciManifest } from '../evidence/oci-documents.js'
+import { type Child, platformName, runnableChildren } from '../evidence/oci-image.js'
 import { parseStatement, subjectDigests } from '../evidence/statement.js'
 import type { SeenBundle, VerifyReason } from '../evidence/verification.js'
 import { fetchBundle } from '../registry/bundles.js'
@@ -60,7 +60,7 @@ export async function readServedImage(
   }
 }
 
-/** The images of an index; of a single image that image. */
+/** The images of an index, by the rules of the strict reader; of a single image that image. */
 async function childrenOf(registry: Registry, digest: Digest): Promise<ServedImage['children']> {
   const served = await fetchManifest(registry, digest)
   if (served === null) {
@@ -69,12 +69,28 @@ async function childrenOf(registry: Registry, digest: Digest): Promise<ServedIma
   }
   const document = parseManifestDocument(served.bytes, { what: digest, expectedType: null })
   if (document.kind === 'manifest') return [{ digest, platform: '' }]
-  return document.manifests
-    .filter(child => !claimsAttestation(child))
-    .map(child => ({
-      digest: child.digest,
-      platform: child.platform === undefined ? '' : platformName(child.platform),
-    }))
+  const children: Child[] = []
+  for (const descriptor of document.manifests)
+    children.push({ descriptor, manifest: await childManifest(registry, descriptor.digest) })
+  const runnable = runnableChildren(children)
+  if (runnable.length === 0) throw notAnImage(registry, digest, 'it is an index without images')
+  return runnable.map(({ descriptor }) => ({
+    digest: descriptor.digest,
+    platform: descriptor.platform === undefined ? '' : platformName(descriptor.platform),
+  }))
+}
+
+async function childManifest(registry: Registry, digest: Digest): Promise<OciManifest> {
+  const served = await fetchManifest(registry, digest)
+  if (served === null) throw notAnImage(registry, digest, 'the index names it and it is not served')
+  const document = parseManifestDocument(served.bytes, { what: digest, expectedType: null })
+  if (document.kind === 'manifest') return document
+  throw notAnImage(registry, digest, 'it is an index inside an index')
+}
+
+function notAnImage(registry: Registry, digest: Digest, why: string): GateError {
+  const message = `${registry.image.name}@${digest} cannot be verified: ${why}`
+  return new GateError('evidence', { reason: 'image-unreadable', message })
 }
 
 async function bundlesOn(reading: Reading, digest: Digest): Promise<readonly SeenBundle[]> {

@@ -246,6 +246,19 @@ describe('an image in a registry does not verify', () => {
     ])
   })
 
+  test('a later summary that says FAILED, beside one that says PASSED; statements of tomorrow', async () => {
+    const request = await serious()
+    const { digest } = request.layout.subject
+    await releaseImage(desk.services, request)
+    expect(reasons(await verified(request, { laterMs: -DAY }))).toEqual(['attestation-malformed'])
+    const failed = { ...request.verdict, outcome: 'fail', decidedAt: '2026-11-22T10:04:00.000Z' } as const
+    await byHand(request, async ({ hang, planned, signer }) => {
+      const signed = await signer.signEach(planned)
+      await hang(digest, planSummary({ ...request, verdict: failed }, signed))
+    })
+    expect(reasons(await verified(request))).toEqual(['verdict-failed'])
+  })
+
   test('when Cosign does not agree: verifiers-disagree', async () => {
     const request = await serious()
     await releaseImage(desk.services, request)
